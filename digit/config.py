@@ -1,0 +1,382 @@
+"""The resolved configuration: one frozen dataclass per section of ``config.yaml``.
+
+The dataclasses below are the single source of keys, types, bounds, defaults and descriptions. The JSON
+schema in ``workflow/schemas/`` is generated from them (``python -m digit.config``); a test keeps the two
+in step.
+"""
+
+import dataclasses
+import difflib
+import json
+import sys
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union
+
+import jsonschema
+import yaml
+
+from digit.errors import UserError
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+RootDepth = Literal["rootnet", "gt"]
+SCHEMA_PATH = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def _key(default: Any, description: str, **bounds: Any) -> Any:
+    """A documented configuration key; ``bounds`` are JSON-schema keywords for the value."""
+    metadata = {"description": description, "bounds": bounds}
+    if isinstance(default, dict) or dataclasses.is_dataclass(default):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Where the run lives."""
+
+    name: str = _key("demo", "Name of the run; everything is written to <folder>/<name>/.", pattern=r"^[\w.-]+$")
+    folder: str = _key("results", "Folder that holds the runs.", minLength=1)
+    seed: int = _key(1, "Seed of everything random outside training.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which data set, which hand model."""
+
+    source: Literal["synthetic", "interhand"] = _key(
+        "synthetic", "synthetic: make a small data set with the open hand; interhand: use the data under data.root."
+    )
+    root: str | None = _key(None, "Folder with images/, annotations/ and rootnet_output/ of InterHand2.6M.")
+    hand_model: str = _key(
+        "open", "open: the embedded procedural hand; otherwise a folder with MANO_RIGHT.pkl and MANO_LEFT.pkl."
+    )
+    sealed_faces: str | None = _key(None, "Published part table sealed_faces.npy; without it parts follow skinning.")
+    joint_regressor: str | None = _key(
+        None, "J_regressor_mano_ih26m.npy (21x778); required with MANO unless data.hand_model is open."
+    )
+    shards: int = _key(2, "Jobs into which images and parts are split, per split of the data.", minimum=1, maximum=4096)
+    check_images: int = _key(
+        200, "Images per split that check decodes; 0 decodes every one. Missing files are always found.", minimum=0
+    )
+    damaged_images: Literal["fail", "exclude"] = _key(
+        "fail", "What images does with a missing or damaged JPEG: stop, or leave the sample out with its reason."
+    )
+    max_fit_error_mm: float | None = _key(
+        None, "Hand fits worse than this give no mask supervision; null keeps every fit.", exclusiveMinimum=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSettings:
+    """Size and difficulty of the embedded data set."""
+
+    train_images: int = _key(1000, "Images of the training split.", minimum=8)
+    val_images: int = _key(96, "Images of the validation split.", minimum=8)
+    test_images: int = _key(240, "Images of the test split.", minimum=8)
+    cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
+    captures: int = _key(3, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=99)
+    views: Literal["narrow", "wide"] = _key(
+        "narrow", "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: from all around."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsSettings:
+    """How part masks are drawn."""
+
+    backend: Literal["numba", "pyrender"] = _key(
+        "numba", "numba: our own rasteriser, needs no OpenGL; pyrender: the OpenGL reference."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The network. The defaults are the paper's."""
+
+    backbone: str = _key("hrnet_w32", "A timm HRNet; its highest-resolution branch feeds the heads.")
+    pretrained: str | None = _key(
+        None, "ImageNet weights of the backbone: a .pth file, 'timm' for timm's own, or null for random ones."
+    )
+    input_size: int = _key(
+        256, "Side of the square crop in px; heat maps have a quarter of it, masks half.", minimum=32, multipleOf=32
+    )
+    depth_box_mm: float = _key(
+        400.0, "Depth covered by the heat-map z axis, centred on each hand's root.", exclusiveMinimum=0
+    )
+    root_box_mm: float = _key(
+        400.0, "Range of the depth of the left root relative to the right one.", exclusiveMinimum=0
+    )
+    root_bins: int = _key(64, "Bins of the relative root depth.", minimum=2)
+    segm_upsample: tuple[int, ...] = _key(
+        (16, 64), "Channels of the segmentation head's double convolution.", minItems=2, maxItems=2
+    )
+    segm_features: tuple[int, ...] = _key((64, 512), "Channels that encode the part logits.", minItems=2, maxItems=2)
+    unet: tuple[int, ...] = _key(
+        (64, 128, 256, 256), "Channels of the fusing U-Net, top to bottom.", minItems=4, maxItems=4
+    )
+    head: tuple[int, ...] = _key(
+        (64, 128, 256, 512), "Channels of the handedness and root-depth head.", minItems=4, maxItems=4
+    )
+    fusion: Literal["logits", "softmax"] = _key(
+        "logits", "What the pose network sees of the parts (the paper's code: logits)."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """Augmentation of training crops. The defaults are the paper's."""
+
+    translation: float = _key(0.15, "Uniform shift, as a share of the box.", minimum=0, maximum=1)
+    scale: float = _key(0.25, "Scale is 1 + this * clip(normal, -1, 1).", minimum=0, exclusiveMaximum=1)
+    rotation_deg: float = _key(45.0, "Rotation is this * clip(normal, -2, 2).", minimum=0, maximum=180)
+    rotation_probability: float = _key(0.6, "Share of samples that are rotated.", minimum=0, maximum=1)
+    flip_probability: float = _key(0.5, "Share of samples that are mirrored.", minimum=0, maximum=1)
+    color: float = _key(0.2, "Channel factors are uniform in 1 +- this.", minimum=0, exclusiveMaximum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """Weights of the five losses. The defaults are the paper's."""
+
+    joint: float = _key(1.0, "L1 of joints in heat-map cells.", minimum=0)
+    rel_root_depth: float = _key(1.0, "L1 of the relative root depth in bins.", minimum=0)
+    hand_type: float = _key(1.0, "Binary cross-entropy of handedness.", minimum=0)
+    segm: float = _key(10.0, "Cross-entropy of part labels.", minimum=0)
+    bone: float = _key(0.1, "Squared error of bone vectors.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Optimisation. The defaults are the paper's; names follow the original's switches."""
+
+    trainsplit: str = _key(
+        "train",
+        "Training subset: train, minitrain, smalltrain or tinytrain.",
+        enum=["train", "minitrain", "smalltrain", "tinytrain"],
+    )
+    valsplit: str = _key(
+        "val", "Subset evaluated during training: val, minival or smallval.", enum=["val", "minival", "smallval"]
+    )
+    max_epoch: int = _key(50, "Epochs.", minimum=1)
+    batch_size: int = _key(64, "Samples per optimiser step, over all processes.", minimum=1)
+    iter_batch: int = _key(32, "Samples per forward pass; gradients accumulate up to batch_size.", minimum=1)
+    optimizer: Literal["adam", "adamw"] = _key("adam", "Optimiser.")
+    lr: float = _key(1e-4, "Learning rate (the peak of a one-cycle schedule).", exclusiveMinimum=0)
+    schedule: Literal["step", "one_cycle"] = _key(
+        "step", "step: lr_dec_epoch and lr_decay; one_cycle: warm-up, then cosine to 0."
+    )
+    lr_dec_epoch: tuple[int, ...] = _key((40,), "Epochs after which the learning rate falls.")
+    lr_decay: float = _key(0.1, "Factor at each lr_dec_epoch.", exclusiveMinimum=0, maximum=1)
+    weight_decay: float = _key(0.0, "Weight decay.", minimum=0)
+    clip_norm: float | None = _key(None, "Largest gradient norm; null does not clip.", exclusiveMinimum=0)
+    precision: Literal["32", "16", "bf16"] = _key("16", "32, 16 (mixed, scaled) or bf16 (mixed). 16 needs a GPU.")
+    eval_every_epoch: int = _key(2, "Epochs between evaluations of valsplit.", minimum=1)
+    save_every_minutes: float = _key(10.0, "Longest time between two saves of last.ckpt.", exclusiveMinimum=0)
+    num_workers: int = _key(16, "Data loader processes.", minimum=0)
+    seed: int = _key(1, "Seed of initialisation, order and augmentation.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One network, how it is trained, and what it is called."""
+
+    preset: Literal["paper", "tiny"] = _key("paper", "Values that the keys below start from.")
+    model: ModelSettings = _key(ModelSettings(), "The network.")
+    augment: AugmentSettings = _key(AugmentSettings(), "Augmentation of training crops.")
+    losses: LossSettings = _key(LossSettings(), "Loss weights.")
+    training: TrainingSettings = _key(TrainingSettings(), "Optimisation.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """Which numbers are measured."""
+
+    splits: tuple[Split, ...] = _key(("val", "test"), "Splits to evaluate on.", minItems=1, uniqueItems=True)
+    root_depth: tuple[RootDepth, ...] = _key(
+        ("rootnet", "gt"), "Sources of absolute root depth (and box).", minItems=1, uniqueItems=True
+    )
+    bootstrap: int = _key(1000, "Resamples for the 95 % intervals; 0 leaves them out.", minimum=0)
+    batch_size: int = _key(32, "Samples per forward pass.", minimum=1)
+    num_workers: int = _key(2, "Data loader processes.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole run."""
+
+    run: RunSettings = _key(RunSettings(), "Where the run lives.")
+    data: DataSettings = _key(DataSettings(), "Data set and hand model.")
+    synthetic: SyntheticSettings = _key(SyntheticSettings(), "The embedded data set (data.source: synthetic).")
+    parts: PartsSettings = _key(PartsSettings(), "Part masks.")
+    experiments: dict[str, Experiment] = _key({}, "Experiments by name; changing one retrains that one only.")
+    evaluate: EvaluateSettings = _key(EvaluateSettings(), "Evaluation.")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "tiny": {
+        "model": {
+            "backbone": "hrnet_w18_small",
+            "input_size": 64,
+            "depth_box_mm": 200.0,
+            "segm_upsample": [16, 16],
+            "segm_features": [16, 16],
+            "unet": [24, 32, 48, 64],
+            "head": [24, 32, 48, 64],
+        },
+        "augment": {"translation": 0.03, "scale": 0.06, "rotation_deg": 8.0},
+        "losses": {"joint": 8.0, "rel_root_depth": 0.2},
+        "training": {
+            "max_epoch": 25,
+            "batch_size": 16,
+            "iter_batch": 16,
+            "optimizer": "adamw",
+            "lr": 2e-3,
+            "schedule": "one_cycle",
+            "weight_decay": 0.01,
+            "clip_norm": 10.0,
+            "precision": "32",
+            "eval_every_epoch": 5,
+            "save_every_minutes": 1.0,
+            "num_workers": 1,
+        },
+    },
+}
+"""What each preset changes from the paper's values, which are the dataclasses' defaults."""
+
+
+def json_schema(kind: Any = Config) -> dict[str, Any]:
+    """JSON schema of a configuration dataclass or of a type used in one."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        properties = {}
+        for item in dataclasses.fields(kind):
+            entry = json_schema(hints[item.name]) | item.metadata["bounds"]
+            entry["description"] = item.metadata["description"]
+            default = item.default if item.default is not dataclasses.MISSING else None
+            if not dataclasses.is_dataclass(hints[item.name]) and item.default is not dataclasses.MISSING:
+                entry["default"] = list(default) if isinstance(default, tuple) else default
+            properties[item.name] = entry
+        return {"type": "object", "additionalProperties": False, "properties": properties}
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin in (Union, types.UnionType):
+        inner = json_schema(next(a for a in arguments if a is not type(None)))
+        return inner | {"type": [inner["type"], "null"]}
+    if origin is tuple:
+        return {"type": "array", "items": json_schema(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": json_schema(arguments[1])}
+    return {"type": {int: "integer", float: "number", str: "string", bool: "boolean"}[kind]}
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over``, section by section; neither is changed."""
+    merged = dict(base)
+    for name, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merge(merged[name], value) if both else value
+    return merged
+
+
+def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
+    """Validate a configuration and fill in presets and defaults.
+
+    Raises:
+        UserError: naming every key that is misspelt, of the wrong type or out of bounds.
+    """
+    problems = [_explain(error) for error in _validator().iter_errors(raw)]
+    if not problems:
+        for name in raw.get("experiments") or {}:
+            if not all(c.isalnum() or c in "_-" for c in name):
+                problems.append(f"experiments.{name}: use letters, digits, - and _ only")
+        if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
+            problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
+    if problems:
+        raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
+    experiments = {}
+    for name, settings in (raw.get("experiments") or {}).items():
+        settings = settings or {}
+        experiments[name] = merge(PRESETS[settings.get("preset", "paper")], settings)
+    return _build(Config, raw | {"experiments": experiments})
+
+
+def load_config(*paths: Path | str) -> Config:
+    """Read YAML files, later ones over earlier ones, and resolve them.
+
+    Raises:
+        UserError: when a file is missing, is not YAML, or holds invalid keys.
+    """
+    raw: dict[str, Any] = {}
+    for path in paths:
+        try:
+            document = yaml.safe_load(Path(path).read_text()) or {}
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); pass an existing file") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"{path}: is not valid YAML: {error}") from error
+        if not isinstance(document, dict):
+            raise UserError(f"{path}: must hold sections such as 'run:' and 'data:'")
+        raw = merge(raw, document)
+    return resolve(raw, " + ".join(str(path) for path in paths))
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration dataclass as plain dicts and lists, ready for YAML or JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def _build(kind: Any, raw: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for name, value in raw.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            value = _build(hint, value or {})
+        elif typing.get_origin(hint) is dict:
+            value = {key: _build(typing.get_args(hint)[1], item) for key, item in value.items()}
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif hint in (float, float | None) and value is not None:
+            value = float(value)
+        values[name] = value
+    return kind(**values)
+
+
+def _validator() -> jsonschema.Draft202012Validator:
+    base = jsonschema.Draft202012Validator
+    checker = base.TYPE_CHECKER.redefine("array", lambda _, value: isinstance(value, list | tuple))
+    return jsonschema.validators.extend(base, type_checker=checker)(json_schema())
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = [name for name in error.instance if name not in known]
+        hints = []
+        for name in unknown:
+            close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            remedy = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+            hints.append(f"{where + '.' if where else ''}{name}: unknown key; {remedy}")
+        return "\n  - ".join(hints)
+    description = error.schema.get("description")
+    return f"{where or 'top level'}: {error.message}" + (f" ({description})" if description else "")
+
+
+def write_schema(path: Path = SCHEMA_PATH) -> None:
+    """Write the JSON schema as YAML, for editors and for people."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "digit config.yaml"} | json_schema()
+    path.write_text(
+        "# Generated from digit/config.py by `python -m digit.config`; do not edit.\n"
+        + yaml.safe_dump(schema, sort_keys=False, width=120)
+    )
+
+
+if __name__ == "__main__":
+    write_schema(Path(sys.argv[1]) if len(sys.argv) > 1 else SCHEMA_PATH)

@@ -1,0 +1,60 @@
+"""Outputs that are either whole or absent, and JSON that explains itself when it is broken."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from digit.errors import UserError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    Works for a file or a folder, whichever the block creates. After an error, or when the process is
+    killed, ``path`` is as it was; a left-over temporary is removed by the next attempt.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove(temporary)
+    try:
+        yield temporary
+        if path.is_dir() and temporary.is_dir():
+            remove(path)
+        os.replace(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        UserError: naming the file, what is wrong with it and the remedy.
+    """
+    try:
+        return orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    except orjson.JSONDecodeError as error:
+        raise UserError(f"{path}: is not valid JSON ({error}); the file is cut off or damaged; {remedy}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with indentation, all or nothing. NaN is refused."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")

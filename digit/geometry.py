@@ -1,0 +1,74 @@
+"""Cameras, crop maps and the 2.5D heat-map space: pure functions over arrays with leading batch axes.
+
+Frames: *world* and *camera* in mm (camera z forward, y down), *image* in px of the original picture,
+*crop* in px of the network's input, *heat map* in cells of its output (x, y, and z of the depth box).
+"""
+
+import numpy as np
+
+
+def world_to_camera(points_world_mm: np.ndarray, rotation: np.ndarray, position_mm: np.ndarray) -> np.ndarray:
+    """Move points (..., N, 3) into a camera with rotation (..., 3, 3) at world position (..., 3)."""
+    return (points_world_mm - position_mm[..., None, :]) @ np.swapaxes(rotation, -1, -2)
+
+
+def project(points_cam_mm: np.ndarray, focal_px: np.ndarray, princpt_px: np.ndarray) -> np.ndarray:
+    """Project camera points (..., N, 3) to image pixels (..., N, 2); a depth of 0 gives infinity."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = points_cam_mm[..., :2] / points_cam_mm[..., 2:]
+    return slope * focal_px[..., None, :] + princpt_px[..., None, :]
+
+
+def back_project(
+    points_px: np.ndarray, depth_mm: np.ndarray, focal_px: np.ndarray, princpt_px: np.ndarray
+) -> np.ndarray:
+    """Lift image pixels (..., N, 2) with depths (..., N) to camera points (..., N, 3) in mm."""
+    xy = (points_px - princpt_px[..., None, :]) / focal_px[..., None, :] * depth_mm[..., None]
+    return np.concatenate([xy, depth_mm[..., None]], axis=-1)
+
+
+def square_box(boxes_px: np.ndarray, enlarge: float = 1.25) -> np.ndarray:
+    """Boxes (..., 4) as x, y, w, h made square around their centres and enlarged."""
+    x, y, w, h = np.moveaxis(np.asarray(boxes_px, dtype=np.float64), -1, 0)
+    side = np.maximum(w, h) * enlarge
+    return np.stack([x + w / 2 - side / 2, y + h / 2 - side / 2, side, side], axis=-1)
+
+
+def crop_map(
+    boxes_px: np.ndarray, crop_size: int, scale: np.ndarray | float = 1.0, rotation_rad: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Affine maps (..., 2, 3) from image to crop pixels for boxes (..., 4) scaled and rotated.
+
+    With c the box centre and R the rotation, c goes to (S/2, S/2), c + R (0, h/2) to (S/2, S) and
+    c + R (w/2, 0) to (S, S/2).
+    """
+    x, y, w, h = np.moveaxis(np.asarray(boxes_px, dtype=np.float64), -1, 0)
+    cos, sin = np.cos(rotation_rad), np.sin(rotation_rad)
+    kx, ky = crop_size / (w * scale), crop_size / (h * scale)
+    center_x, center_y = x + w / 2, y + h / 2
+    row_x = [kx * cos, kx * sin, crop_size / 2 - kx * (cos * center_x + sin * center_y)]
+    row_y = [-ky * sin, ky * cos, crop_size / 2 - ky * (-sin * center_x + cos * center_y)]
+    shape = np.broadcast(*row_x, *row_y).shape
+    rows = [np.stack([np.broadcast_to(v, shape) for v in row], axis=-1) for row in (row_x, row_y)]
+    return np.stack(rows, axis=-2)
+
+
+def invert_map(maps: np.ndarray) -> np.ndarray:
+    """Inverse of affine maps (..., 2, 3)."""
+    inverse = np.linalg.inv(maps[..., :2])
+    return np.concatenate([inverse, -inverse @ maps[..., 2:]], axis=-1)
+
+
+def apply_map(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Apply affine maps (..., 2, 3) to points (..., N, 2)."""
+    return points @ np.swapaxes(maps[..., :2], -1, -2) + maps[..., None, :, 2]
+
+
+def depth_to_cells(depth_mm: np.ndarray, box_mm: float, cells: int) -> np.ndarray:
+    """Depth relative to a root (mm, in -box/2..box/2) as a coordinate of 0..cells."""
+    return (depth_mm / (box_mm / 2) + 1) / 2 * cells
+
+
+def cells_to_depth(depth_cells: np.ndarray, box_mm: float, cells: int) -> np.ndarray:
+    """Inverse of :func:`depth_to_cells`."""
+    return (depth_cells / cells * 2 - 1) * (box_mm / 2)
