@@ -1,0 +1,106 @@
+"""Both hands, whatever their model: the embedded open hand or the official MANO files, through smplx."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import smplx
+import torch
+from smplx.utils import Struct
+
+from digit.hand import mesh
+from digit.hand.open_hand.model import load_open_hand
+
+FRAMES_PER_BATCH = 64
+"""Frames posed at once; larger batches leave the cache and are slower."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One side: its mesh, the parts of its faces, its joints, and the model that poses it.
+
+    ``faces`` (1538, 3) and ``sealed_faces`` (1554, 3) int64, the latter with the wrist centre as vertex 778;
+    ``face_labels`` (1554,) uint8 mask values; ``joint_regressor`` (21, 778) in InterHand2.6M's order.
+    """
+
+    side: str
+    faces: np.ndarray
+    sealed_faces: np.ndarray
+    face_labels: np.ndarray
+    joint_regressor: np.ndarray
+    model: smplx.MANO
+
+    def vertices_world_mm(self, pose: np.ndarray, shape: np.ndarray, trans_m: np.ndarray) -> np.ndarray:
+        """Pose the hand in N frames.
+
+        Args:
+            pose: (N, 48) axis-angle vectors, the global orientation first; relative to MANO's mean pose.
+            shape: (N, 10) shape coefficients.
+            trans_m: (N, 3) translation in metres.
+
+        Returns:
+            (N, 778, 3) float64, world frame, mm.
+        """
+        pose, shape, trans_m = (
+            torch.from_numpy(np.ascontiguousarray(a, dtype=np.float64)) for a in (pose, shape, trans_m)
+        )
+        vertices_mm = np.empty((len(pose), mesh.VERTEX_COUNT, 3))
+        for start in range(0, len(pose), FRAMES_PER_BATCH):
+            rows = slice(start, start + FRAMES_PER_BATCH)
+            with torch.no_grad():
+                posed = self.model(
+                    global_orient=pose[rows, :3], hand_pose=pose[rows, 3:], betas=shape[rows], transl=trans_m[rows]
+                )
+            np.multiply(posed.vertices.numpy(), 1000.0, out=vertices_mm[rows], dtype=np.float64)
+        return vertices_mm
+
+    def joints_world_mm(self, vertices_world_mm: np.ndarray) -> np.ndarray:
+        """(..., 778, 3) vertices -> (..., 21, 3) joints in InterHand2.6M's order, same frame."""
+        return mesh.regress_joints(self.joint_regressor, vertices_world_mm)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """The right and the left hand."""
+
+    right: Hand
+    left: Hand
+
+    def __getitem__(self, side: str) -> Hand:
+        return {"right": self.right, "left": self.left}[side]
+
+
+def load_hands(hand_model: str = "open", sealed_faces: str | None = None, joint_regressor: str | None = None) -> Hands:
+    """Load both hands.
+
+    Args:
+        hand_model: ``open`` for the embedded hand.
+        sealed_faces: the published part table ``sealed_faces.npy``; by default parts follow the skinning.
+        joint_regressor: ``J_regressor_mano_ih26m.npy``, 21 x 778.
+
+    Raises:
+        UserError: a file is missing, damaged or refused; the message names it.
+    """
+    models = load_open_hand()
+    return Hands(*(_hand(models[side], side) for side in ("right", "left")))
+
+
+def _hand(arrays: dict[str, np.ndarray], side: str) -> Hand:
+    faces = arrays["f"].astype(np.int64)
+    closed = mesh.sealed_faces(faces, side)
+    labels = mesh.face_labels(mesh.labels_by_skinning(closed, arrays["weights"]), side)
+    regressor = mesh.interhand_regressor(arrays["J_regressor"])
+    return Hand(side, faces, closed, labels, regressor, _smplx_model(arrays, side))
+
+
+def _smplx_model(arrays: dict[str, np.ndarray], side: str) -> smplx.MANO:
+    with contextlib.redirect_stdout(io.StringIO()):  # smplx prints a remark about 10 shape coefficients
+        return smplx.MANO(
+            "",
+            data_struct=Struct(**arrays),
+            is_rhand=side == "right",
+            use_pca=False,
+            flat_hand_mean=False,
+            dtype=torch.float64,
+        ).eval()
