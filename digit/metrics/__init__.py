@@ -1,0 +1,27 @@
+"""The metrics of the paper and their uncertainty: pure, vectorised functions over arrays.
+
+Predictions and annotations become :class:`Errors` per sample (:func:`measure`, or :func:`measure_constant`
+for the mean-pose yardstick); :func:`tally` adds them up per frame; :func:`scalars`, :func:`intervals`,
+:func:`per_joint` and :func:`pck` read the sums. The definitions stand in docs/protocol.md.
+"""
+
+from digit.metrics.constant import ConstantPose, fit_constant, measure_constant
+from digit.metrics.measure import Errors, Predictions, Space, Truth, measure, predicted_joints
+from digit.metrics.summary import (
+    PCK_THRESHOLDS_MM,
+    SCALARS,
+    Tally,
+    intervals,
+    part_iou,
+    pck,
+    per_joint,
+    scalars,
+    skipped_joints,
+    tally,
+)
+
+__all__ = [
+    "PCK_THRESHOLDS_MM", "SCALARS", "ConstantPose", "Errors", "Predictions", "Space", "Tally", "Truth", "fit_constant",
+    "intervals", "measure", "measure_constant", "part_iou", "pck", "per_joint", "predicted_joints", "scalars",
+    "skipped_joints", "tally",
+]  # fmt: skip

@@ -1,0 +1,167 @@
+"""From predictions in heat-map cells and annotations in camera space to errors per sample."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from digit import geometry
+from digit.config import ModelSettings
+from digit.skeleton import JOINT_HAND, ROOT_JOINTS
+
+ROOT_OF_JOINT = np.array(ROOT_JOINTS)[JOINT_HAND]
+"""(42,) the wrist of the hand that each joint belongs to."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The units of the network's outputs."""
+
+    input_size: int
+    """Side S of the crop in px."""
+    cells: int
+    """Side H of the heat map in cells."""
+    depth_box_mm: float
+    """Depth that the heat map's z axis covers, centred on each hand's root."""
+    root_box_mm: float
+    """Range of the depth of the left root relative to the right one."""
+    root_bins: int
+    """Bins of that range."""
+
+    @classmethod
+    def of(cls, model: ModelSettings) -> "Space":
+        """Read the units of a configured network: heat maps have a quarter of the crop's side."""
+        return cls(
+            input_size=model.input_size,
+            cells=model.input_size // 4,
+            depth_box_mm=model.depth_box_mm,
+            root_box_mm=model.root_box_mm,
+            root_bins=model.root_bins,
+        )
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network said about n samples."""
+
+    joint_cells: np.ndarray
+    """(n, 42, 3) x, y, z in heat-map cells."""
+    rel_root_bins: np.ndarray
+    """(n,) depth of the left root relative to the right one, in bins."""
+    hand_probability: np.ndarray
+    """(n, 2) probability that the right and the left hand is there."""
+    crop_to_image: np.ndarray
+    """(n, 2, 3) affine maps from crop px to image px."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known about n samples."""
+
+    joints_cam_mm: np.ndarray
+    """(n, 42, 3) annotated joints in the camera frame."""
+    joint_valid: np.ndarray
+    """(n, 42) bool, as annotated."""
+    hand_type: np.ndarray
+    """(n, 2) bool: right and left hand in the picture."""
+    hand_type_valid: np.ndarray
+    """(n,) bool."""
+    focal_px: np.ndarray
+    """(n, 2)."""
+    princpt_px: np.ndarray
+    """(n, 2)."""
+    abs_depth_mm: np.ndarray
+    """(n, 2) absolute depth of the right and the left root, from RootNet or from the annotation."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of n samples; an entry whose validity is false is 0."""
+
+    joint_mm: np.ndarray
+    """(n, 42) float32 distance to the annotation after both hands' roots are moved to the origin."""
+    joint_valid: np.ndarray
+    """(n, 42) bool: annotated, and so is the root of that hand."""
+    interacting: np.ndarray
+    """(n,) bool."""
+    root_mm: np.ndarray
+    """(n,) float32 error of the left root relative to the right one."""
+    root_valid: np.ndarray
+    """(n,) bool: interacting, and both roots annotated."""
+    hand_correct: np.ndarray
+    """(n,) bool: both hands called present or absent as annotated."""
+    hand_valid: np.ndarray
+    """(n,) bool."""
+
+    @classmethod
+    def concatenate(cls, blocks: list["Errors"]) -> "Errors":
+        """Errors of all samples of the blocks, in their order."""
+        return cls(*(np.concatenate([getattr(block, item.name) for block in blocks]) for item in fields(cls)))
+
+    def __len__(self) -> int:
+        return len(self.interacting)
+
+
+def predicted_joints(predictions: Predictions, truth: Truth, space: Space) -> np.ndarray:
+    """Predicted joints (n, 42, 3) in the camera frame, mm, each hand at its given absolute root depth."""
+    image_px, depth_mm = _image_and_depth(predictions, space)
+    depth_mm += truth.abs_depth_mm[:, JOINT_HAND]
+    return geometry.back_project(image_px, depth_mm, truth.focal_px, truth.princpt_px)
+
+
+def measure(predictions: Predictions, truth: Truth, space: Space) -> Errors:
+    """Errors of n samples, as the protocol defines them (docs/protocol.md).
+
+    Distances are root-relative per hand. The relative root takes only the right hand's absolute depth;
+    the left root stands at that depth plus the predicted relative one. Joints outside the crop count.
+    """
+    image_px, depth_mm = _image_and_depth(predictions, space)
+    cameras = truth.focal_px, truth.princpt_px
+    joints_cam_mm = geometry.back_project(image_px, depth_mm + truth.abs_depth_mm[:, JOINT_HAND], *cameras)
+    relative_mm = joints_cam_mm - joints_cam_mm[:, ROOT_OF_JOINT]
+
+    right, left = ROOT_JOINTS
+    rel_root_mm = geometry.cells_to_depth(
+        predictions.rel_root_bins.astype(np.float64), space.root_box_mm, space.root_bins
+    )
+    left_depth_mm = depth_mm[:, left] + truth.abs_depth_mm[:, 0] + rel_root_mm
+    left_cam_mm = geometry.back_project(image_px[:, [left]], left_depth_mm[:, None], *cameras)[:, 0]
+    hands = predictions.hand_probability > 0.5
+    return compare(relative_mm, left_cam_mm - joints_cam_mm[:, right], hands, truth)
+
+
+def compare(relative_mm: np.ndarray, root_offset_mm: np.ndarray, hands: np.ndarray, truth: Truth) -> Errors:
+    """Errors of root-relative joints (n, 42, 3), left root minus right root (n, 3), mm, and hands (n, 2) bool."""
+    annotated_mm = truth.joints_cam_mm
+    right, left = ROOT_JOINTS
+    joint_valid = joints_counted(truth.joint_valid)
+    interacting = truth.hand_type.all(axis=1)
+    root_valid = interacting & joint_valid[:, right] & joint_valid[:, left]
+    joint_mm = _distance(relative_mm, annotated_mm - annotated_mm[:, ROOT_OF_JOINT])
+    root_mm = _distance(root_offset_mm, annotated_mm[:, left] - annotated_mm[:, right])
+    return Errors(
+        joint_mm=np.where(joint_valid, joint_mm, 0).astype(np.float32),
+        joint_valid=joint_valid,
+        interacting=interacting,
+        root_mm=np.where(root_valid, root_mm, 0).astype(np.float32),
+        root_valid=root_valid,
+        hand_correct=(hands == truth.hand_type).all(axis=1),
+        hand_valid=truth.hand_type_valid,
+    )
+
+
+def joints_counted(joint_valid: np.ndarray) -> np.ndarray:
+    """Annotated validity (n, 42) without the hands whose root is not annotated."""
+    return joint_valid & joint_valid[:, ROOT_OF_JOINT]
+
+
+def _image_and_depth(predictions: Predictions, space: Space) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted joints as image px (n, 42, 2) and depth relative to their root in mm (n, 42)."""
+    cells = predictions.joint_cells.astype(np.float64)
+    crop_px = cells[..., :2] * (space.input_size / space.cells)
+    image_px = geometry.apply_map(predictions.crop_to_image.astype(np.float64), crop_px)
+    return image_px, geometry.cells_to_depth(cells[..., 2], space.depth_box_mm, space.cells)
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    difference = a - b
+    return np.sqrt(np.einsum("...k,...k->...", difference, difference))

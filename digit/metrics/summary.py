@@ -1,0 +1,200 @@
+"""From errors per sample to metrics, their intervals and their curves.
+
+Every scalar metric is a ratio of sums. So the errors are added up once per resampling unit (a frame: the
+cameras that see one moment are not independent), and a bootstrap resample is a row of counts times those sums.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from digit.metrics.measure import Errors
+from digit.skeleton import JOINT_COUNT, JOINT_NAMES, LABEL_COUNT, ROOT_JOINTS
+
+PCK_LIMIT_MM = 50
+PCK_THRESHOLDS_MM = np.arange(PCK_LIMIT_MM + 1)
+PARTS = LABEL_COUNT - 1
+SETS = ("sh", "ih", "all")
+SCALARS = (
+    "mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mpjpe_sh_no_wrist", "mpjpe_ih_no_wrist", "mpjpe_all_no_wrist",
+    "mrrpe", "handedness_accuracy", "part_iou", "pck_auc",
+)  # fmt: skip
+FINGER_JOINTS = np.setdiff1d(np.arange(JOINT_COUNT), ROOT_JOINTS)
+"""(40,) all joints but the wrists, whose root-relative error is 0 by definition."""
+
+_WIDTHS = {
+    "error_sh": JOINT_COUNT, "error_ih": JOINT_COUNT, "count_sh": JOINT_COUNT, "count_ih": JOINT_COUNT,
+    "area": 1, "area_count": 1, "root": 1, "root_count": 1, "hand": 1, "hand_count": 1,
+    "overlap": PARTS, "union": PARTS,
+}  # fmt: skip
+_ENDS = np.cumsum(list(_WIDTHS.values()))
+_COLUMNS = {name: slice(end - width, end) for (name, width), end in zip(_WIDTHS.items(), _ENDS, strict=True)}
+_BLOCK = 1 << 14
+_RESAMPLES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums of errors and of what they are divided by."""
+
+    sums: np.ndarray
+    """(units, 238) float64, one row per resampling unit."""
+    pck_counts: np.ndarray
+    """(2, 52) finger joints of single-hand and interacting samples, by error rounded up to 1 mm; last: > 50 mm."""
+    samples: np.ndarray
+    """(2,) single-hand and interacting samples."""
+
+
+def tally(
+    errors: Errors,
+    units: np.ndarray | None = None,
+    overlap_px: np.ndarray | None = None,
+    union_px: np.ndarray | None = None,
+) -> Tally:
+    """Add up errors per resampling unit.
+
+    Args:
+        errors: Of n samples.
+        units: (n,) any integers; samples with the same one are resampled together. None: each by itself.
+        overlap_px: (n, 32) pixels where predicted and annotated part agree; 0 for a sample without a mask.
+        union_px: (n, 32) pixels that have the part in either; 0 for a sample without a mask.
+    """
+    n = len(errors)
+    unit_rows = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1]
+    count = int(unit_rows.max()) + 1 if n else 0
+    sums = np.zeros((count, _ENDS[-1]))
+    pck_counts = np.zeros((2, PCK_LIMIT_MM + 2), dtype=np.int64)
+    for start in range(0, n, _BLOCK):
+        block = slice(start, min(start + _BLOCK, n))
+        columns = _columns(errors, block)
+        if overlap_px is not None and union_px is not None:
+            columns[:, _COLUMNS["overlap"]] = overlap_px[block]
+            columns[:, _COLUMNS["union"]] = union_px[block]
+        low = int(unit_rows[block].min())
+        rows = unit_rows[block] - low
+        width = len(rows)
+        adder = sparse.csr_matrix((np.ones(width), (rows, np.arange(width))), shape=(int(rows.max()) + 1, width))
+        sums[low : low + adder.shape[0]] += adder @ columns
+        pck_counts += _pck_counts(errors, block)
+    interacting = int(errors.interacting.sum())
+    return Tally(sums=sums, pck_counts=pck_counts, samples=np.array([n - interacting, interacting]))
+
+
+def scalars(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Scalar metrics of summed columns (..., 238): {name: (...)}, NaN where nothing was valid.
+
+    MPJPE is the mean over joints of each joint's mean over its valid samples; a joint without any is left out.
+    """
+    part = {name: sums[..., columns] for name, columns in _COLUMNS.items()}
+    result = {}
+    for joints, suffix in ((slice(None), ""), (FINGER_JOINTS, "_no_wrist")):
+        for name in SETS:
+            error, count = _joint_sums(part, name)
+            result[f"mpjpe_{name}{suffix}"] = _mean_present(error[..., joints], count[..., joints])
+    result["mrrpe"] = _ratio(part["root"], part["root_count"])[..., 0]
+    result["handedness_accuracy"] = _ratio(part["hand"], part["hand_count"])[..., 0]
+    result["part_iou"] = _mean_present(part["overlap"], part["union"])
+    result["pck_auc"] = _ratio(part["area"], part["area_count"])[..., 0]
+    return {name: result[name] for name in SCALARS}
+
+
+def intervals(tallied: Tally, resamples: int, seed: int, level: float = 0.95) -> dict[str, np.ndarray]:
+    """Percentile bootstrap intervals of the scalar metrics: {name: (2,) low and high}, NaN where undefined.
+
+    Units are drawn with replacement; with fewer than two units or no resamples every interval is NaN.
+    """
+    units = len(tallied.sums)
+    if resamples < 1 or units < 2:
+        return {name: np.full(2, np.nan) for name in SCALARS}
+    rng = np.random.default_rng(seed)
+    resampled = np.empty((resamples, tallied.sums.shape[1]))
+    for start in range(0, resamples, _RESAMPLES_AT_ONCE):
+        size = min(_RESAMPLES_AT_ONCE, resamples - start)
+        drawn = rng.integers(0, units, (size, units)) + np.arange(size)[:, None] * units
+        counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+        resampled[start : start + size] = counts.astype(np.float64) @ tallied.sums
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    return {name: _quantiles(values, tails) for name, values in scalars(resampled).items()}
+
+
+def per_joint(tallied: Tally) -> dict[str, dict[str, tuple[float, int]]]:
+    """Mean error in mm (NaN without samples) and number of samples: {joint: {sh | ih | all: (mean, count)}}."""
+    total = tallied.sums.sum(axis=0)
+    part = {name: total[columns] for name, columns in _COLUMNS.items()}
+    table: dict[str, dict[str, tuple[float, int]]] = {joint: {} for joint in JOINT_NAMES}
+    for name in SETS:
+        error, count = _joint_sums(part, name)
+        for joint, mean, number in zip(JOINT_NAMES, _ratio(error, count), count, strict=True):
+            table[joint][name] = (float(mean), int(number))
+    return table
+
+
+def skipped_joints(tallied: Tally) -> dict[str, list[str]]:
+    """Joints without a valid sample, left out of the means: {sh | ih | all: [joint, ...]}."""
+    table = per_joint(tallied)
+    return {name: [joint for joint in JOINT_NAMES if not table[joint][name][1]] for name in SETS}
+
+
+def pck(tallied: Tally) -> dict[str, np.ndarray]:
+    """Share of finger joints (wrists left out) with an error of at most 0, 1, ..., 50 mm: {sh | ih | all: (51,)}."""
+    counts = np.vstack([tallied.pck_counts, tallied.pck_counts.sum(axis=0)])
+    shares = _ratio(np.cumsum(counts, axis=1), counts.sum(axis=1, keepdims=True))[:, :-1]
+    return dict(zip(SETS, shares, strict=True))
+
+
+def part_iou(tallied: Tally) -> np.ndarray:
+    """Intersection over union of each part (32,) over all pixels; NaN for a part that never occurs."""
+    total = tallied.sums.sum(axis=0)
+    return _ratio(total[_COLUMNS["overlap"]], total[_COLUMNS["union"]])
+
+
+def _columns(errors: Errors, block: slice) -> np.ndarray:
+    """Summable columns (n, 238) of a block of samples; the part columns are left at 0."""
+    joint_mm, valid = errors.joint_mm[block], errors.joint_valid[block]
+    interacting = errors.interacting[block][:, None]
+    columns = np.zeros((len(joint_mm), _ENDS[-1]))
+    columns[:, _COLUMNS["error_sh"]] = np.where(interacting, 0, joint_mm)
+    columns[:, _COLUMNS["error_ih"]] = np.where(interacting, joint_mm, 0)
+    columns[:, _COLUMNS["count_sh"]] = valid & ~interacting
+    columns[:, _COLUMNS["count_ih"]] = valid & interacting
+    fingers = valid[:, FINGER_JOINTS]
+    area = np.clip(1 - joint_mm[:, FINGER_JOINTS] / PCK_LIMIT_MM, 0, None) * fingers
+    columns[:, _COLUMNS["area"]] = area.sum(axis=1, dtype=np.float64)[:, None]
+    columns[:, _COLUMNS["area_count"]] = fingers.sum(axis=1)[:, None]
+    columns[:, _COLUMNS["root"]] = errors.root_mm[block][:, None]
+    columns[:, _COLUMNS["root_count"]] = errors.root_valid[block][:, None]
+    columns[:, _COLUMNS["hand"]] = (errors.hand_correct & errors.hand_valid)[block][:, None]
+    columns[:, _COLUMNS["hand_count"]] = errors.hand_valid[block][:, None]
+    return columns
+
+
+def _pck_counts(errors: Errors, block: slice) -> np.ndarray:
+    """(2, 52) finger joints of a block by hand type and error rounded up."""
+    valid = errors.joint_valid[block][:, FINGER_JOINTS]
+    steps = np.minimum(np.ceil(errors.joint_mm[block][:, FINGER_JOINTS]), PCK_LIMIT_MM + 1).astype(np.int64)
+    steps += errors.interacting[block][:, None] * (PCK_LIMIT_MM + 2)
+    return np.bincount(steps[valid], minlength=2 * (PCK_LIMIT_MM + 2)).reshape(2, -1)
+
+
+def _joint_sums(part: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    if name == "all":
+        return part["error_sh"] + part["error_ih"], part["count_sh"] + part["count_ih"]
+    return part[f"error_{name}"], part[f"count_{name}"]
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(denominator > 0, numerator / denominator, np.nan)
+
+
+def _mean_present(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of the ratios whose denominator is not 0; NaN when all are."""
+    present = denominator > 0
+    ratios = np.where(present, numerator / np.where(present, denominator, 1), 0)
+    return _ratio(ratios.sum(axis=-1), present.sum(axis=-1))
+
+
+def _quantiles(values: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    finite = values[np.isfinite(values)]
+    return np.quantile(finite, tails) if len(finite) else np.full(2, np.nan)
