@@ -1,0 +1,196 @@
+"""A z-buffer in numba: which face, at which depth, every pixel sees. Needs no OpenGL.
+
+Conventions: pixel (column i, row j) is sampled at the image point (i, j), so pixel centres sit at integer
+coordinates; ``u = fx X / Z + cx``. Both windings are drawn.
+
+Screen positions are snapped to 1/4096 px and coverage is decided in integers with the top-left rule
+(J. Pineda, "A Parallel Algorithm for Polygon Rasterization", 1988), so that a pixel on an edge shared by two
+faces belongs to exactly one of them. 1/Z is linear on the screen: the depth is perspective-correct.
+"""
+
+import numpy as np
+from numba import njit
+
+NEAR_MM = 1.0
+"""Faces with a vertex nearer than this, or behind the camera, are left out whole rather than clipped."""
+
+SUBPIXELS = 4096
+FARTHEST_PX = 131072.0
+"""Faces with a vertex projected farther out than this are left out: the integers below could overflow."""
+
+
+def face_buffer(
+    vertices_cam_mm: np.ndarray,
+    faces: np.ndarray,
+    focal_px: np.ndarray,
+    princpt_px: np.ndarray,
+    width: int,
+    height: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the face that each pixel sees, and how far away it is.
+
+    Of several faces at equal depth (equal 1/Z in float32) the one with the lowest index is seen.
+
+    Args:
+        vertices_cam_mm: (N, 3) camera frame, mm. Faces with a non-finite vertex are left out.
+        faces: (M, 3) vertex numbers; the winding does not matter.
+        focal_px: (2,) focal lengths.
+        princpt_px: (2,) principal point, in the convention of pixel centres at integers.
+        width: Columns of the image.
+        height: Rows of the image.
+
+    Returns:
+        face_index (height, width) int32, -1 where nothing is seen; depth_mm (height, width) float32, Z in the
+        camera frame, infinite where nothing is seen.
+    """
+    vertices, faces, focal, princpt = _checked(vertices_cam_mm, faces, focal_px, princpt_px)
+    face_index = np.full((height, width), -1, dtype=np.int32)
+    inverse_depth = np.zeros((height, width), dtype=np.float32)
+    _draw(*_project(vertices, focal, princpt), faces, 0, 0, face_index, inverse_depth)
+    with np.errstate(divide="ignore"):
+        return face_index, np.float32(1.0) / inverse_depth
+
+
+def label_mask(
+    vertices_cam_mm: np.ndarray,
+    faces: np.ndarray,
+    face_labels: np.ndarray,
+    focal_px: np.ndarray,
+    princpt_px: np.ndarray,
+    width: int,
+    height: int,
+) -> np.ndarray:
+    """Find the label of the face that each pixel sees.
+
+    Args:
+        vertices_cam_mm: (N, 3) camera frame, mm.
+        faces: (M, 3) vertex numbers.
+        face_labels: (M,) uint8 label of each face.
+        focal_px: (2,) focal lengths.
+        princpt_px: (2,) principal point.
+        width: Columns of the image.
+        height: Rows of the image.
+
+    Returns:
+        (height, width) uint8, 0 where nothing is seen.
+    """
+    vertices, faces, focal, princpt = _checked(vertices_cam_mm, faces, focal_px, princpt_px)
+    if len(face_labels) != len(faces):
+        raise ValueError(f"face_labels has {len(face_labels)} entries for {len(faces)} faces")
+    mask = np.zeros((height, width), dtype=np.uint8)
+    _label(*_project(vertices, focal, princpt), faces, np.ascontiguousarray(face_labels, dtype=np.uint8), mask)
+    return mask
+
+
+def _checked(
+    vertices: np.ndarray, faces: np.ndarray, focal: np.ndarray, princpt: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Contiguous arrays of the types that the kernels are compiled for; refuses faces that point nowhere."""
+    faces = np.ascontiguousarray(faces, dtype=np.int64)
+    if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
+        raise ValueError(f"faces name vertices {faces.min()}..{faces.max()}, but there are {len(vertices)}")
+    floats = [np.ascontiguousarray(values, dtype=np.float64) for values in (vertices, focal, princpt)]
+    return floats[0], faces, floats[1], floats[2]
+
+
+@njit(cache=True)
+def _project(vertices: np.ndarray, focal: np.ndarray, princpt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices on the screen: (N, 2) in 1/4096 px, and (N,) 1/Z, which is 0 for one that cannot be drawn."""
+    screen = np.zeros((len(vertices), 2), dtype=np.int64)
+    inverse = np.zeros(len(vertices))
+    for n in range(len(vertices)):
+        z = vertices[n, 2]
+        if not (z > NEAR_MM and z < np.inf):
+            continue
+        u = vertices[n, 0] / z * focal[0] + princpt[0]
+        v = vertices[n, 1] / z * focal[1] + princpt[1]
+        if abs(u) < FARTHEST_PX and abs(v) < FARTHEST_PX:
+            screen[n, 0] = np.int64(np.floor(u * SUBPIXELS + 0.5))
+            screen[n, 1] = np.int64(np.floor(v * SUBPIXELS + 0.5))
+            inverse[n] = 1.0 / z
+    return screen, inverse
+
+
+@njit(cache=True)
+def _draw(
+    screen: np.ndarray,
+    inverse: np.ndarray,
+    faces: np.ndarray,
+    left: int,
+    top: int,
+    face_index: np.ndarray,
+    inverse_depth: np.ndarray,
+) -> None:
+    """Draw faces into a window of the image whose first pixel is (left, top), in place."""
+    rows, columns = face_index.shape
+    for f in range(len(faces)):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        if inverse[a] == 0.0 or inverse[b] == 0.0 or inverse[c] == 0.0:
+            continue
+        ax, ay = screen[a, 0], screen[a, 1]
+        bx, by = screen[b, 0], screen[b, 1]
+        cx, cy = screen[c, 0], screen[c, 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0:
+            continue
+        if area < 0:
+            b, c = c, b
+            bx, by, cx, cy = cx, cy, bx, by
+            area = -area
+        first = max(-(-min(ax, bx, cx) // SUBPIXELS), left)
+        last = min(max(ax, bx, cx) // SUBPIXELS, left + columns - 1)
+        first_row = max(-(-min(ay, by, cy) // SUBPIXELS), top)
+        last_row = min(max(ay, by, cy) // SUBPIXELS, top + rows - 1)
+        if first > last or first_row > last_row:
+            continue
+        # Twice the area between an edge and the pixel, for the edges opposite to a, b and c; a pixel exactly on
+        # an edge belongs to the face if the edge is a left one (going up) or a top one (level, going right).
+        x, y = first * SUBPIXELS, first_row * SUBPIXELS
+        edge_a = (cx - bx) * (y - by) - (cy - by) * (x - bx)
+        edge_b = (ax - cx) * (y - cy) - (ay - cy) * (x - cx)
+        edge_c = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
+        least_a = 0 if cy < by or (cy == by and cx > bx) else 1
+        least_b = 0 if ay < cy or (ay == cy and ax > cx) else 1
+        least_c = 0 if by < ay or (by == ay and bx > ax) else 1
+        right_a, right_b, right_c = (by - cy) * SUBPIXELS, (cy - ay) * SUBPIXELS, (ay - by) * SUBPIXELS
+        down_a, down_b, down_c = (cx - bx) * SUBPIXELS, (ax - cx) * SUBPIXELS, (bx - ax) * SUBPIXELS
+        weight_a, weight_b, weight_c = inverse[a] / area, inverse[b] / area, inverse[c] / area
+        for row in range(first_row - top, last_row - top + 1):
+            here_a, here_b, here_c = edge_a, edge_b, edge_c
+            for column in range(first - left, last - left + 1):
+                if here_a >= least_a and here_b >= least_b and here_c >= least_c:
+                    value = np.float32(here_a * weight_a + here_b * weight_b + here_c * weight_c)
+                    if value > inverse_depth[row, column]:
+                        inverse_depth[row, column] = value
+                        face_index[row, column] = f
+                here_a += right_a
+                here_b += right_b
+                here_c += right_c
+            edge_a += down_a
+            edge_b += down_b
+            edge_c += down_c
+
+
+@njit(cache=True)
+def _label(
+    screen: np.ndarray, inverse: np.ndarray, faces: np.ndarray, face_labels: np.ndarray, mask: np.ndarray
+) -> None:
+    """Draw labels into ``mask``, in place, with buffers no larger than what the mesh covers."""
+    height, width = mask.shape
+    left, right, top, bottom = width, -1, height, -1
+    for n in range(len(inverse)):
+        if inverse[n] > 0.0:
+            left = min(left, -(-screen[n, 0] // SUBPIXELS))
+            right = max(right, screen[n, 0] // SUBPIXELS)
+            top = min(top, -(-screen[n, 1] // SUBPIXELS))
+            bottom = max(bottom, screen[n, 1] // SUBPIXELS)
+    left, right, top, bottom = max(left, 0), min(right, width - 1), max(top, 0), min(bottom, height - 1)
+    if left > right or top > bottom:
+        return
+    face_index = np.full((bottom - top + 1, right - left + 1), -1, dtype=np.int32)
+    inverse_depth = np.zeros(face_index.shape, dtype=np.float32)
+    _draw(screen, inverse, faces, left, top, face_index, inverse_depth)
+    for row in range(face_index.shape[0]):
+        for column in range(face_index.shape[1]):
+            if face_index[row, column] >= 0:
+                mask[top + row, left + column] = face_labels[face_index[row, column]]
