@@ -1,1 +1,1 @@
-"""Hand models: MANO, meshes, the open hand."""
+"""Hands: their models, their meshes and their joints."""

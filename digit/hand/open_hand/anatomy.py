@@ -20,7 +20,7 @@ LONG_FINGERS = ("index", "middle", "ring", "pinky")
 WRIST_M = np.array([0.0957, 0.0064, 0.0062])
 """Where MANO's right wrist joint lies in its template, metres; our template puts its own wrist there."""
 
-PARENTS = (-1,) + tuple(0 if bone == 0 else 3 * finger + bone for finger in range(5) for bone in range(3))
+PARENTS = (-1, *(0 if bone == 0 else 3 * finger + bone for finger in range(5) for bone in range(3)))
 """(16,) parent of each joint in MANO's order."""
 
 
@@ -59,21 +59,24 @@ class _Measures:
 
 _MEASURES = {
     "index": _Measures(
-        (92, 2, 25.5), (7, 6, 5), (2, 6, 9), (41, 23.5, 20.5), (10.8, 10.2, 9.7, 9.0, 8.6, 8.3, 7.1), 4, 0.92, (24, 4, 12)
+        (92, 2, 25.5), (7, 6, 5), (2, 6, 9), (41, 23.5, 20.5),
+        (10.8, 10.2, 9.7, 9.0, 8.6, 8.3, 7.1), 4, 0.92, (24, 4, 12),
     ),
     "middle": _Measures(
-        (94.5, 3.5, 4), (1.5, 1, 0.5), (1, 6, 9), (45, 27, 21.5), (11, 10.3, 9.8, 9.1, 8.7, 8.4, 7.2), 0, 0.92, (22, 5, 3)
-    ),
-    "ring": _Measures(
-        (88, 2, -16), (-5, -5, -4), (2, 7, 10), (42, 26, 21.5), (10.5, 9.7, 9.3, 8.6, 8.2, 7.9, 6.8), -5, 0.92, (22, 4, -6)
+        (94.5, 3.5, 4), (1.5, 1, 0.5), (1, 6, 9), (45, 27, 21.5),
+        (11, 10.3, 9.8, 9.1, 8.7, 8.4, 7.2), 0, 0.92, (22, 5, 3),
     ),
     "pinky": _Measures(
-        (79, -1, -33.5), (-13, -11, -9), (3, 7, 10), (33.5, 19, 19.5), (9.5, 8.7, 8.2, 7.6, 7.2, 7.0, 6.1), -10, 0.92,
-        (22, 1, -14),
+        (79, -1, -33.5), (-13, -11, -9), (3, 7, 10), (33.5, 19, 19.5),
+        (9.5, 8.7, 8.2, 7.6, 7.2, 7.0, 6.1), -10, 0.92, (22, 1, -14),
+    ),
+    "ring": _Measures(
+        (88, 2, -16), (-5, -5, -4), (2, 7, 10), (42, 26, 21.5),
+        (10.5, 9.7, 9.3, 8.6, 8.2, 7.9, 6.8), -5, 0.92, (22, 4, -6),
     ),
     "thumb": _Measures(
-        (21, -9, 22), (43, 31, 24), (14, 12, 10), (46, 32.5, 27), (16, 13.6, 12.4, 11.4, 11.4, 10.9, 8.8), 52, 0.86,
-        (21, -9, 22),
+        (21, -9, 22), (43, 31, 24), (14, 12, 10), (46, 32.5, 27),
+        (16, 13.6, 12.4, 11.4, 11.4, 10.9, 8.8), 52, 0.86, (21, -9, 22),
     ),
 }  # fmt: skip
 
@@ -95,7 +98,7 @@ def smoothstep(x: np.ndarray) -> np.ndarray:
 
 
 def _direction(azimuth_deg: float, pitch_deg: float) -> np.ndarray:
-    """Unit vector: distal, turned to the thumb by the azimuth and to the palm by the pitch."""
+    """Turn a unit vector: distal, turned to the thumb by the azimuth and to the palm by the pitch."""
     azimuth, pitch = np.radians(azimuth_deg), np.radians(pitch_deg)
     return np.array([-np.cos(azimuth) * np.cos(pitch), -np.sin(pitch), np.sin(azimuth) * np.cos(pitch)])
 
@@ -115,7 +118,7 @@ def _finger(name: str, measures: _Measures) -> Finger:
 
 @cache
 def skeleton() -> dict[str, Finger]:
-    """The five fingers at rest, by name, in MANO's order. Shared: do not write into the arrays."""
+    """Give the five fingers at rest, by name, in MANO's order. Shared: do not write into the arrays."""
     return {name: _finger(name, _MEASURES[name]) for name in FINGERS}
 
 

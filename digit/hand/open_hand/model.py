@@ -42,7 +42,7 @@ def load_open_hand() -> dict[str, dict[str, np.ndarray]]:
 
 
 def pack(model: dict[str, np.ndarray], offsets_mm: np.ndarray, axes: np.ndarray) -> dict[str, np.ndarray]:
-    """The right hand's arrays as they are stored.
+    """Lay out the right hand's arrays as they are stored.
 
     Args:
         model: MANO's arrays (see ``load_open_hand``); posedirs is ignored in favour of the two arguments below.
@@ -64,7 +64,7 @@ def pack(model: dict[str, np.ndarray], offsets_mm: np.ndarray, axes: np.ndarray)
 
 
 def unpack(packed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The inverse of ``pack``: MANO's arrays of the right hand, floats in double precision."""
+    """Undo ``pack``: MANO's arrays of the right hand, floats in double precision."""
     vertices = packed["vertices"].astype(np.float64)
     weights = np.zeros((len(vertices), len(PARENTS)))
     np.put_along_axis(weights, packed["weight_joints"].astype(np.int64), packed["weight_values"], axis=1)
@@ -93,7 +93,7 @@ def pose_directions(offsets: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 
 def mirrored(right: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The left hand that mirrors a right hand in x."""
+    """Mirror a right hand in x to make the left."""
     # R - I of a mirrored rotation is M (R - I) M: entries with exactly one x index change sign.
     feature_signs = np.tile(np.outer(MIRROR, MIRROR).ravel(), 15)
     rotations = np.tile(MIRROR_ROTATION, 15)
