@@ -1,0 +1,186 @@
+"""The command ``digit``: one verb a stage.
+
+Stage modules are imported inside the verbs, so that ``digit --help`` does not load torch.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digit import __version__
+from digit.config import SPLITS, Config, load_config, to_dict
+from digit.console import configure_logging
+from digit.errors import UserError
+from digit.layout import Layout
+from digit.processes import end_with_workflow, only_writer
+
+PIPELINE = "Stages, in the order of the pipeline"
+OTHER = "Other"
+
+app = typer.Typer(
+    name="digit",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="The 3D pose of two interacting hands from one RGB image: data, training, evaluation, prediction.\n\n"
+    "Every verb is one stage of the workflow. [bold]snakemake --cores all[/bold] runs them all in order; a verb "
+    "typed by hand runs one stage on the files that the earlier ones left.",
+    epilog="Set-up and real data, step by step: README.md.",
+)
+
+SplitName = StrEnum("SplitName", {name: name for name in SPLITS})
+RootDepthName = StrEnum("RootDepthName", {"rootnet": "rootnet", "gt": "gt"})
+
+ConfigFiles = Annotated[
+    list[Path],
+    typer.Option("--config", "-c", metavar="FILE", help="Configuration; repeat it to lay later files over earlier."),
+]
+SplitOption = Annotated[SplitName, typer.Option("--split", "-s", help="Split of the data.")]
+ShardOption = Annotated[int, typer.Option("--shard", min=0, help="Which of data.shards parts of the split, from 0.")]
+ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NAME", help="Key under experiments.")]
+RootDepthOption = Annotated[
+    RootDepthName, typer.Option("--root-depth", help="Where absolute root depth and box come from.")
+]
+DEFAULT_CONFIG = [Path("config.yaml")]
+
+
+def main() -> None:
+    """Entry point of the command line: a mistake of the user ends in one message and status 1."""
+    configure_logging()
+    end_with_workflow()
+    try:
+        app()
+    except UserError as error:
+        print(f"digit: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"digit {__version__}")
+        raise typer.Exit
+
+
+@app.command(rich_help_panel=PIPELINE)
+def synthesize(config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Make a small data set with the embedded hand, in InterHand2.6M's own layout."""
+    with _writing(config, "synthesize") as resolved:
+        from digit.stages.synthesize import synthesize as stage
+
+        stage(resolved)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def check(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Audit a data folder: what is missing or damaged, and what to do about it."""
+    with _writing(config, f"check/{split}") as resolved:
+        from digit.stages.check import check as stage
+
+        stage(resolved, split.value)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def index(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Turn the annotation files into memory-mapped tables."""
+    with _writing(config, f"index/{split}") as resolved:
+        from digit.stages.index import index as stage
+
+        stage(resolved, split.value)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def images(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Pack the JPEG files of one shard, byte for byte."""
+    with _writing(config, f"images/{split}-{shard}") as resolved:
+        from digit.stages.images import images as stage
+
+        stage(resolved, split.value, shard)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def parts(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Draw the part masks of one shard and measure how well the hands fit."""
+    with _writing(config, f"parts/{split}-{shard}") as resolved:
+        from digit.stages.parts import parts as stage
+
+        stage(resolved, split.value, shard)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Draw a contact sheet of part masks over images, to be looked at."""
+    with _writing(config, f"sheet/{split}") as resolved:
+        from digit.stages.parts import contact_sheet as stage
+
+        stage(resolved, split.value)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def train(experiment: ExperimentOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Train one experiment; continues where an interrupted run stood."""
+    with _writing(config, f"train/{experiment}") as resolved:
+        _known(resolved, experiment)
+        from digit.stages.train import train as stage
+
+        stage(resolved, experiment)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def evaluate(
+    experiment: ExperimentOption,
+    split: SplitOption,
+    root_depth: RootDepthOption,
+    config: ConfigFiles = DEFAULT_CONFIG,
+) -> None:
+    """Measure one experiment on one split."""
+    with _writing(config, f"evaluate/{experiment}-{split}-{root_depth}") as resolved:
+        _known(resolved, experiment)
+        from digit.stages.evaluate import evaluate as stage
+
+        stage(resolved, experiment, split.value, root_depth.value)
+
+
+@app.command(rich_help_panel=PIPELINE)
+def report(config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Write the HTML report of a run."""
+    with _writing(config, "report") as resolved:
+        from digit.stages.report import report as stage
+
+        stage(resolved)
+
+
+@app.command(rich_help_panel=OTHER)
+def settings(
+    stage: Annotated[
+        str | None, typer.Option(help="Only the keys that this stage, or experiments/NAME, reads.")
+    ] = None,
+    config: ConfigFiles = DEFAULT_CONFIG,
+) -> None:
+    """Print the configuration with presets and defaults filled in."""
+    from digit.stages.settings import as_yaml, stage_settings
+
+    resolved = load_config(*config)
+    typer.echo(as_yaml(stage_settings(resolved, stage) if stage else to_dict(resolved)), nl=False)
+
+
+@contextlib.contextmanager
+def _writing(config: list[Path], output: str) -> Iterator[Config]:
+    """The resolved configuration, while this process alone writes ``output``."""
+    resolved = load_config(*config)
+    with only_writer(Layout.of(resolved).run / ".locks" / output):
+        yield resolved
+
+
+def _known(config: Config, experiment: str) -> None:
+    if experiment not in config.experiments:
+        known = ", ".join(config.experiments) or "none"
+        raise UserError(f"experiments.{experiment}: no such experiment; the configuration has: {known}")
