@@ -125,6 +125,16 @@ class ModelSettings:
         "logits", "What the pose network sees of the parts (the paper's code: logits)."
     )
 
+    @property
+    def heatmap_size(self) -> int:
+        """Side of heat maps and of the depth axis in cells."""
+        return self.input_size // 4
+
+    @property
+    def mask_size(self) -> int:
+        """Side of part logits in px."""
+        return self.input_size // 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentSettings:
@@ -212,7 +222,9 @@ class Config:
     data: DataSettings = _key(DataSettings(), "Data set and hand model.")
     synthetic: SyntheticSettings = _key(SyntheticSettings(), "The embedded data set (data.source: synthetic).")
     parts: PartsSettings = _key(PartsSettings(), "Part masks.")
-    experiments: dict[str, Experiment] = _key({}, "Experiments by name; changing one retrains that one only.")
+    experiments: dict[str, Experiment] = _key(
+        {}, "Experiments by name; changing one retrains that one only; null takes one out."
+    )
     evaluate: EvaluateSettings = _key(EvaluateSettings(), "Evaluation.")
 
 
@@ -271,7 +283,7 @@ def json_schema(kind: Any = Config) -> dict[str, Any]:
     if origin is tuple:
         return {"type": "array", "items": json_schema(arguments[0])}
     if origin is dict:
-        return {"type": "object", "additionalProperties": json_schema(arguments[1])}
+        return {"type": "object", "additionalProperties": json_schema(arguments[1]) | {"type": ["object", "null"]}}
     return {"type": {int: "integer", float: "number", str: "string", bool: "boolean"}[kind]}
 
 
@@ -301,8 +313,8 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}
     for name, settings in (raw.get("experiments") or {}).items():
-        settings = settings or {}
-        experiments[name] = merge(PRESETS[settings.get("preset", "paper")], settings)
+        if settings is not None:
+            experiments[name] = merge(PRESETS[settings.get("preset", "paper")], settings)
     return _build(Config, raw | {"experiments": experiments})
 
 
