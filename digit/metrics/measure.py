@@ -29,10 +29,10 @@ class Space:
 
     @classmethod
     def of(cls, model: ModelSettings) -> "Space":
-        """Read the units of a configured network: heat maps have a quarter of the crop's side."""
+        """Read the units of a configured network."""
         return cls(
             input_size=model.input_size,
-            cells=model.input_size // 4,
+            cells=model.heatmap_size,
             depth_box_mm=model.depth_box_mm,
             root_box_mm=model.root_box_mm,
             root_bins=model.root_bins,

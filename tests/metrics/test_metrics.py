@@ -1,0 +1,216 @@
+"""Metrics against plain loops, worked examples and their own definitions."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digit import geometry, metrics
+from digit.skeleton import JOINT_COUNT, JOINT_HAND, JOINT_NAMES, ROOT_JOINTS
+
+SPACE = metrics.Space(input_size=64, cells=16, depth_box_mm=200.0, root_box_mm=400.0, root_bins=64)
+
+
+def made_up(n: int, seed: int) -> tuple[metrics.Predictions, metrics.Truth]:
+    """Random predictions and annotations, with invalid joints, roots and hand types among them."""
+    rng = np.random.default_rng(seed)
+    joints_cam_mm = rng.normal(0, 60, (n, JOINT_COUNT, 3)) + [0, 0, 900]
+    hand_type = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)[rng.integers(0, 3, n)]
+    truth = metrics.Truth(
+        joints_cam_mm=joints_cam_mm,
+        joint_valid=(rng.random((n, JOINT_COUNT)) < 0.8) & hand_type[:, JOINT_HAND],
+        hand_type=hand_type,
+        hand_type_valid=rng.random(n) < 0.9,
+        focal_px=rng.uniform(900, 1200, (n, 2)),
+        princpt_px=rng.uniform(150, 250, (n, 2)),
+        abs_depth_mm=joints_cam_mm[:, list(ROOT_JOINTS), 2] + rng.normal(0, 20, (n, 2)),
+    )
+    boxes_px = np.concatenate([rng.uniform(0, 100, (n, 2)), np.repeat(rng.uniform(80, 200, (n, 1)), 2, axis=1)], axis=1)
+    predictions = metrics.Predictions(
+        joint_cells=rng.uniform(0, 16, (n, JOINT_COUNT, 3)).astype(np.float32),
+        rel_root_bins=rng.uniform(0, 64, n).astype(np.float32),
+        hand_probability=rng.random((n, 2)).astype(np.float32),
+        crop_to_image=geometry.invert_map(geometry.crop_map(boxes_px, 64)),
+    )
+    return predictions, truth
+
+
+def perfect(truth: metrics.Truth, crop_to_image: np.ndarray) -> metrics.Predictions:
+    """Predictions that equal the annotation."""
+    joints_px = geometry.project(truth.joints_cam_mm, truth.focal_px, truth.princpt_px)
+    crop_px = geometry.apply_map(geometry.invert_map(crop_to_image), joints_px)
+    roots_mm = truth.joints_cam_mm[:, list(ROOT_JOINTS), 2]
+    z = geometry.depth_to_cells(truth.joints_cam_mm[..., 2] - roots_mm[:, JOINT_HAND], 200.0, 16)
+    return metrics.Predictions(
+        joint_cells=np.concatenate([crop_px / 4, z[..., None]], axis=-1),
+        rel_root_bins=geometry.depth_to_cells(roots_mm[:, 1] - roots_mm[:, 0], 400.0, 64),
+        hand_probability=truth.hand_type.astype(np.float32),
+        crop_to_image=crop_to_image,
+    )
+
+
+def summary(errors: metrics.Errors, **kwargs) -> dict[str, float]:
+    sums = metrics.tally(errors, **kwargs).sums.sum(axis=0)
+    return {name: float(value) for name, value in metrics.scalars(sums).items()}
+
+
+@given(st.integers(1, 40), st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_perfect_predictions_have_no_error(n, seed):
+    predictions, truth = made_up(n, seed)
+    roots_mm = truth.joints_cam_mm[:, list(ROOT_JOINTS), 2]
+    truth = metrics.Truth(**{**truth.__dict__, "abs_depth_mm": roots_mm})
+    errors = metrics.measure(perfect(truth, predictions.crop_to_image), truth, SPACE)
+    assert errors.joint_mm.max() < 1e-3
+    assert errors.root_mm.max() < 1e-3
+    assert errors.hand_correct.all()
+
+
+def test_means_equal_a_plain_loop():
+    predictions, truth = made_up(60, 3)
+    got = summary(metrics.measure(predictions, truth, SPACE))
+    cam = metrics.predicted_joints(predictions, truth, SPACE)
+    for name, wanted in {"sh": (1,), "ih": (2,), "all": (1, 2)}.items():
+        means = []
+        for joint in range(JOINT_COUNT):
+            root = ROOT_JOINTS[JOINT_HAND[joint]]
+            values = [
+                np.linalg.norm((cam[k, joint] - cam[k, root]) - (t := truth.joints_cam_mm[k])[joint] + t[root])
+                for k in range(60)
+                if truth.joint_valid[k, joint] and truth.joint_valid[k, root] and truth.hand_type[k].sum() in wanted
+            ]
+            means.append(np.mean(values))
+        assert got[f"mpjpe_{name}"] == pytest.approx(np.mean(means), abs=1e-4)
+        fingers = np.delete(means, ROOT_JOINTS)
+        assert got[f"mpjpe_{name}_no_wrist"] == pytest.approx(np.mean(fingers), abs=1e-4)
+    hands = [
+        ((predictions.hand_probability[k] > 0.5) == truth.hand_type[k]).all()
+        for k in range(60)
+        if truth.hand_type_valid[k]
+    ]
+    assert got["handedness_accuracy"] == pytest.approx(np.mean(hands))
+
+
+def test_relative_root_uses_the_right_depth_only():
+    predictions, truth = made_up(30, 5)
+    moved = metrics.Truth(**{**truth.__dict__, "abs_depth_mm": truth.abs_depth_mm + [0.0, 500.0]})
+    first, second = (metrics.measure(predictions, t, SPACE) for t in (truth, moved))
+    assert first.root_valid.any()
+    np.testing.assert_array_equal(first.root_mm, second.root_mm)
+
+
+def test_a_joint_without_samples_is_left_out_and_named():
+    predictions, truth = made_up(40, 7)
+    joint_valid = truth.joint_valid.copy()
+    joint_valid[:, 3] = False
+    joint_valid[:, 41] = False
+    truth = metrics.Truth(**{**truth.__dict__, "joint_valid": joint_valid})
+    tallied = metrics.tally(metrics.measure(predictions, truth, SPACE))
+    skipped = metrics.skipped_joints(tallied)["all"]
+    assert skipped == [JOINT_NAMES[3], *JOINT_NAMES[21:]]
+    got = metrics.scalars(tallied.sums.sum(axis=0))
+    assert np.isfinite(got["mpjpe_all"])
+    assert np.isnan(got["mrrpe"])
+    table = metrics.per_joint(tallied)
+    kept = [table[joint]["all"][0] for joint in JOINT_NAMES if joint not in skipped]
+    assert got["mpjpe_all"] == pytest.approx(np.mean(kept))
+
+
+def test_no_samples_give_nan_not_a_crash():
+    predictions, truth = made_up(5, 1)
+    empty = [type(x)(**{k: v[:0] for k, v in x.__dict__.items()}) for x in (predictions, truth)]
+    tallied = metrics.tally(metrics.measure(*empty, SPACE))
+    assert np.isnan(list(metrics.scalars(tallied.sums.sum(axis=0)).values())).all()
+    assert np.isnan(metrics.intervals(tallied, 100, 1)["mrrpe"]).all()
+
+
+@given(st.integers(1, 60), st.integers(0, 10_000), st.integers(1, 9))
+@settings(max_examples=25, deadline=None)
+def test_grouping_changes_no_mean(n, seed, groups):
+    predictions, truth = made_up(n, seed)
+    errors = metrics.measure(predictions, truth, SPACE)
+    units = np.random.default_rng(seed).integers(0, groups, n)
+    alone, grouped = summary(errors), summary(errors, units=units)
+    assert alone == pytest.approx(grouped, nan_ok=True)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    predictions, truth = made_up(50, 11)
+    errors = metrics.measure(predictions, truth, SPACE)
+    units = np.arange(50)[::-1] // 4
+    whole = metrics.tally(errors, units)
+    monkeypatch.setattr("digit.metrics.summary._BLOCK", 7)
+    parts = metrics.tally(errors, units)
+    np.testing.assert_allclose(parts.sums, whole.sums)
+    np.testing.assert_array_equal(parts.pck_counts, whole.pck_counts)
+
+
+def test_pck_counts_finger_joints_within_each_threshold():
+    predictions, truth = made_up(200, 13)
+    close = perfect(truth, predictions.crop_to_image)
+    noise = np.random.default_rng(0).normal(0, 1.5, close.joint_cells.shape)
+    close = metrics.Predictions(**{**close.__dict__, "joint_cells": close.joint_cells + noise})
+    errors = metrics.measure(close, truth, SPACE)
+    tallied = metrics.tally(errors)
+    curve = metrics.pck(tallied)["all"]
+    values = np.delete(errors.joint_mm, ROOT_JOINTS, axis=1)[np.delete(errors.joint_valid, ROOT_JOINTS, axis=1)]
+    np.testing.assert_allclose(curve, [(values <= t).mean() for t in metrics.PCK_THRESHOLDS_MM])
+    area = metrics.scalars(tallied.sums.sum(axis=0))["pck_auc"]
+    assert area == pytest.approx(np.trapezoid(curve, dx=1 / 50), abs=2e-3)
+    assert 0.1 < area < 0.9
+
+
+def test_part_iou_pools_pixels_and_skips_absent_parts():
+    _, truth = made_up(3, 1)
+    errors = metrics.measure_constant(metrics.fit_constant([truth]), truth)
+    overlap = np.zeros((3, 32), dtype=np.int64)
+    union = np.zeros((3, 32), dtype=np.int64)
+    overlap[:, 0], union[:, 0] = [1, 2, 3], [2, 4, 6]
+    union[1, 5] = 7
+    tallied = metrics.tally(errors, overlap_px=overlap, union_px=union)
+    iou = metrics.part_iou(tallied)
+    assert iou[0] == 0.5
+    assert iou[5] == 0
+    assert np.isnan(np.delete(iou, [0, 5])).all()
+    assert metrics.scalars(tallied.sums.sum(axis=0))["part_iou"] == pytest.approx(0.25)
+
+
+def test_intervals_cover_the_mean_and_repeat_with_the_seed():
+    predictions, truth = made_up(400, 17)
+    tallied = metrics.tally(metrics.measure(predictions, truth, SPACE))
+    first, again, other = (metrics.intervals(tallied, 300, seed) for seed in (1, 1, 2))
+    for name, value in metrics.scalars(tallied.sums.sum(axis=0)).items():
+        np.testing.assert_array_equal(first[name], again[name])
+        if name != "part_iou":
+            low, high = first[name]
+            assert low < value < high
+    assert (first["mpjpe_all"] != other["mpjpe_all"]).any()
+
+
+def test_interval_width_is_that_of_the_mean():
+    n = 2000
+    rng = np.random.default_rng(1)
+    correct = rng.random(n) < 0.7
+    _, truth = made_up(n, 1)
+    errors = metrics.measure_constant(metrics.fit_constant([truth]), truth)
+    errors = metrics.Errors(**{**errors.__dict__, "hand_correct": correct, "hand_valid": np.ones(n, dtype=bool)})
+    low, high = metrics.intervals(metrics.tally(errors), 1000, 1)["handedness_accuracy"]
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / n), rel=0.1)
+    grouped = metrics.intervals(metrics.tally(errors, np.arange(n) // 2000), 1000, 1)
+    assert np.isnan(grouped["handedness_accuracy"]).all()
+
+
+def test_constant_pose_is_the_pooled_mean():
+    _, truth = made_up(80, 19)
+    halves = [metrics.Truth(**{k: v[part] for k, v in truth.__dict__.items()}) for part in (slice(30), slice(30, 80))]
+    constant = metrics.fit_constant(halves)
+    joints, valid = truth.joints_cam_mm, truth.joint_valid & truth.joint_valid[:, [20] * 21 + [41] * 21]
+    np.testing.assert_allclose(
+        constant.joints_rel_mm[7], (joints[:, 7] - joints[:, 20])[valid[:, 7]].mean(axis=0), atol=1e-9
+    )
+    kinds = [tuple(kind) for kind, ok in zip(truth.hand_type, truth.hand_type_valid, strict=True) if ok]
+    assert tuple(constant.hands) == max(set(kinds), key=kinds.count)
+    single = metrics.Truth(**{**truth.__dict__, "joints_cam_mm": np.tile(joints[:1], (80, 1, 1))})
+    errors = metrics.measure_constant(metrics.fit_constant([single]), single)
+    assert errors.joint_mm.max() < 1e-3
+    assert errors.root_mm.max() < 1e-3
