@@ -5,6 +5,9 @@ from pathlib import Path
 
 from digit.config import Config
 
+ANNOTATIONS = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
+"""The release's annotation files of each split."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -19,6 +22,29 @@ class Layout:
         run = Path(config.run.folder) / config.run.name
         synthetic = config.data.source == "synthetic"
         return cls(run=run, dataset=run / "dataset" if synthetic or not config.data.root else Path(config.data.root))
+
+    def jpeg_folder(self) -> Path:
+        """Folder of the data set's JPEG files, one folder a split."""
+        return self.dataset / "images"
+
+    def annotations(self, split: str) -> tuple[Path, ...]:
+        """Annotation files of one split, in the order of ``ANNOTATIONS``."""
+        folder = self.dataset / "annotations" / split
+        return tuple(folder / f"InterHand2.6M_{split}_{kind}.json" for kind in ANNOTATIONS)
+
+    def tables(self) -> tuple[Path, Path]:
+        """The data set's joint table (skeleton.txt) and subject table (subject.txt)."""
+        return self.dataset / "annotations" / "skeleton.txt", self.dataset / "annotations" / "subject.txt"
+
+    def rootnet(self, split: str) -> tuple[Path, ...]:
+        """Names that releases give to the RootNet output of a split, newest first; training has none."""
+        older = {"val": "machine_annot_val", "test": "all_test"}
+        if split not in older:
+            return ()
+        return tuple(
+            self.dataset / "rootnet_output" / f"rootnet_interhand2.6m_output_{name}.json"
+            for name in (split, older[split])
+        )
 
     def settings(self, stage: str) -> Path:
         """The part of the configuration that one stage depends on; ``stage`` may be ``experiments/<name>``."""
