@@ -1,1 +1,1 @@
-
+"""From files on disk to training samples."""

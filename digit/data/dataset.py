@@ -1,0 +1,216 @@
+"""Samples of a split: decoded, cropped and labelled a batch at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from digit import geometry
+from digit.config import AugmentSettings, ModelSettings, RootDepth
+from digit.data.augment import Augmentation, draw_augmentation, no_augmentation
+from digit.data.index import SplitIndex
+from digit.data.store import Store
+from digit.data.targets import crop_maps, mirror_hands, pose_targets, rooted_validity
+from digit.errors import UserError
+from digit.skeleton import MIRRORED_LABELS, ROOT_JOINTS
+
+Batch = dict[str, torch.Tensor]
+DECODE_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Part masks of a split and which hands of which samples they show."""
+
+    store: Store
+    fitted: np.ndarray
+    """(N, 2) bool per index row: the hand has an accepted fit, so the mask shows it."""
+
+    @classmethod
+    def open(cls, store: Store, fit_paths: Sequence[str], count: int) -> "Masks":
+        """Join the fit tables of all shards.
+
+        Raises:
+            UserError: when the tables do not cover the ``count`` rows of the index.
+        """
+        table = pd.concat([pd.read_parquet(path, columns=["row", "valid_right", "valid_left"]) for path in fit_paths])
+        if len(table) != count:
+            raise UserError(f"{fit_paths[0]} and its sisters cover {len(table)} of {count} samples; rerun stage parts")
+        fitted = np.zeros((count, 2), dtype=bool)
+        fitted[table["row"].to_numpy()] = table[["valid_right", "valid_left"]].to_numpy(dtype=bool)
+        return cls(store, fitted)
+
+
+def read_image(jpeg: bytes, name: str) -> np.ndarray:
+    """Decode a picture to (H, W, 3) uint8 RGB.
+
+    Raises:
+        UserError: when it cannot be decoded.
+    """
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), DECODE_COLOR)
+    if image is None:
+        raise UserError(f"{name}: cannot be decoded as an image; run `digit check` and fetch the file again")
+    return image
+
+
+class HandDataset(Dataset):
+    """Samples ``rows`` of a split. A batch is fetched as a whole, so that geometry is computed once for all.
+
+    A key is ``epoch * len(self) + position``: augmentation is drawn per sample and epoch, whatever the process.
+
+    Args:
+        index: tables of the split.
+        images: JPEG bytes.
+        settings: sizes of crop, heat map and depth box.
+        rows: (n,) index rows in the order of the data set.
+        masks: part masks, or None to do without.
+        root_depth: whose box to crop: ``gt`` squares and enlarges the annotation's, ``rootnet`` takes RootNet's.
+        augment: ranges of augmentation, or None for none.
+        seed: of augmentation.
+
+    Raises:
+        UserError: when RootNet's boxes are asked for and missing.
+    """
+
+    def __init__(
+        self,
+        index: SplitIndex,
+        images: Store,
+        settings: ModelSettings,
+        rows: np.ndarray,
+        masks: Masks | None = None,
+        root_depth: RootDepth = "gt",
+        augment: AugmentSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        if root_depth == "rootnet" and not index.rootnet_valid[rows].all():
+            lacking = int((~index.rootnet_valid[rows]).sum())
+            raise UserError(
+                f"split {index.split}: {lacking} samples have no RootNet entry; complete "
+                "rootnet_output/ or set evaluate.root_depth to [gt]"
+            )
+        self.index, self.images, self.settings, self.rows = index, images, settings, np.asarray(rows)
+        self.masks, self.root_depth, self.augment, self.seed = masks, root_depth, augment, seed
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: int) -> Batch:
+        return {name: value[0] for name, value in self.__getitems__([key]).items()}
+
+    def __getitems__(self, keys: Sequence[int]) -> Batch:
+        """Fetch a batch.
+
+        Returns:
+            ``image`` (B, S, S, 3) uint8 RGB before colour factors, ``color`` (B, 3) float32, the pose targets
+            of :func:`pose_targets`, ``hand_type_valid`` (B, 1), ``segm`` (B, S/2, S/2) uint8 labels,
+            ``segm_valid`` (B,) float32, ``inv_trans`` (B, 2, 3) crop to image px, and ``row`` (B,) index rows.
+        """
+        epochs, positions = np.divmod(np.asarray(keys, dtype=np.int64), len(self))
+        rows = self.rows[positions]
+        if self.augment is None:
+            return self.assemble(rows, no_augmentation(len(rows)))
+        return self.assemble(rows, draw_augmentation(self.augment, self.seed, epochs, rows))
+
+    def assemble(self, rows: np.ndarray, augmentation: Augmentation) -> Batch:
+        """The batch of index rows (B,) under given augmentation."""
+        index, settings, flip = self.index, self.settings, augmentation.flip
+        rootnet = self.root_depth == "rootnet"
+        boxes_px = index.rootnet_box_px[rows] if rootnet else geometry.square_box(index.box_px[rows])
+        crops = crop_maps(boxes_px, index.width[rows], augmentation, settings.input_size)
+        cameras = index.camera_row[rows]
+        joints_cam_mm = index.camera_joints_mm(rows)
+        joints_px = geometry.project(joints_cam_mm, index.focal_px[cameras], index.princpt_px[cameras])
+        valid = rooted_validity(index.joint_valid[rows])
+        hands = index.hand_type[rows]
+        batch = pose_targets(joints_px, joints_cam_mm[..., 2], valid, hands, flip, crops, settings)
+        names = index.keys(rows)
+        segm, fitted = self._masks(rows, names, crops.from_image, flip)
+        batch |= {
+            "image": self._images(names, crops.from_image),
+            "color": augmentation.color,
+            "hand_type_valid": index.hand_type_valid[rows].astype(np.float32)[:, None],
+            "segm": segm,
+            "segm_valid": (fitted == hands).all(axis=1).astype(np.float32),
+            "inv_trans": crops.to_image.astype(np.float32),
+            "row": rows,
+        }
+        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in batch.items()}
+
+    def _images(self, names: list[str], maps: np.ndarray) -> np.ndarray:
+        size = self.settings.input_size
+        crops = np.empty((len(names), size, size, 3), np.uint8)
+        for k, name in enumerate(names):
+            image = read_image(self.images.get(name), name)
+            cv2.warpAffine(image, maps[k], (size, size), dst=crops[k], flags=cv2.INTER_LINEAR)
+        return crops
+
+    def _masks(
+        self, rows: np.ndarray, names: list[str], maps: np.ndarray, flip: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        size = self.settings.mask_size
+        crops = np.zeros((len(names), size, size), np.uint8)
+        if self.masks is None:
+            return crops, np.zeros((len(names), 2), dtype=bool)
+        fitted = self.masks.fitted[rows]
+        half_maps = maps * (size / self.settings.input_size)
+        for k in np.flatnonzero(fitted.any(axis=1)):
+            labels = cv2.imdecode(np.frombuffer(self.masks.store.get(names[k]), np.uint8), cv2.IMREAD_UNCHANGED)
+            cv2.warpAffine(labels, half_maps[k], (size, size), dst=crops[k], flags=cv2.INTER_NEAREST)
+        crops[flip] = MIRRORED_LABELS[crops[flip]]
+        return crops, fitted
+
+
+class EpochSampler(Sampler[int]):
+    """Keys of :class:`HandDataset` for one process: a new seeded order each epoch, whole global batches only.
+
+    The samples of each global batch do not depend on the number of processes that share it.
+
+    Args:
+        count: samples in the data set.
+        batch_size: samples per optimiser step, over all processes; a last incomplete batch is left out
+            unless it is the only one.
+        seed: of the order.
+        rank: of this process.
+        processes: that share each batch.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1) -> None:
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.rank, self.processes, self.epoch = rank, processes, 0
+        self.batches = max(count // batch_size, 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration runs through."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.batches * self.batch_size // self.processes
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        order = np.resize(order, self.batches * self.batch_size)
+        mine = order.reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
+        return iter((self.epoch * self.count + mine).tolist())
+
+
+def whole_batch(batch: Batch) -> Batch:
+    """Collate function for a data set that fetches whole batches."""
+    return batch
+
+
+def to_input(batch: Batch) -> torch.Tensor:
+    """Network input (B, 3, S, S) float32 RGB in [0, 1] of a batch, on the batch's device: colour, then clip."""
+    image = batch["image"].permute(0, 3, 1, 2).float() * batch["color"][:, :, None, None]
+    return image.clamp_(0, 255).div_(255)
+
+
+def root_depths_mm(index: SplitIndex, rows: np.ndarray, root_depth: RootDepth) -> np.ndarray:
+    """(n, 2) absolute depth of the right and the left root that evaluation may use."""
+    if root_depth == "rootnet":
+        return index.rootnet_depth_mm[rows]
+    return index.camera_joints_mm(rows)[:, list(ROOT_JOINTS), 2]

@@ -1,0 +1,46 @@
+"""The five losses of DIGIT, each a mean over all elements after masking (as in the original)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from digit.config import LossSettings
+from digit.model.digit import Prediction
+from digit.skeleton import BONES
+
+HAND_COUNT = 2
+
+
+def digit_losses(prediction: Prediction, batch: dict[str, Tensor], weights: LossSettings) -> dict[str, Tensor]:
+    """Weighted losses of a batch of targets from :class:`digit.data.dataset.HandDataset`.
+
+    Returns:
+        scalars ``joint``, ``rel_root_depth``, ``hand_type``, ``segm``, ``bone``, weights included.
+    """
+    joint_valid = batch["joint_valid"][..., None]
+    joint = ((prediction.joint_xyz - batch["joint_coord"]).abs() * joint_valid).mean()
+    rel_root = ((prediction.rel_root_depth - batch["rel_root_depth"]).abs() * batch["root_valid"]).mean()
+    hand_logits = prediction.hand_logits.float()
+    hand = functional.binary_cross_entropy_with_logits(hand_logits, batch["hand_type"], reduction="none")
+    segm = functional.cross_entropy(prediction.segm_logits.float(), batch["segm"].long(), reduction="none")
+    return {
+        "joint": weights.joint * joint,
+        "rel_root_depth": weights.rel_root_depth * rel_root,
+        "hand_type": weights.hand_type * (hand * batch["hand_type_valid"]).mean(),
+        "segm": weights.segm * (segm * batch["segm_valid"][:, None, None]).mean(),
+        "bone": weights.bone * bone_loss(prediction.joint_xyz, batch["joint_coord"], batch["joint_valid"]),
+    }
+
+
+def bone_loss(joint_xyz: Tensor, target_xyz: Tensor, joint_valid: Tensor) -> Tensor:
+    """Squared error of bone vectors in cells: the mean over each hand's bones, both hands added.
+
+    Args:
+        joint_xyz: (B, 42, 3) prediction.
+        target_xyz: (B, 42, 3) target.
+        joint_valid: (B, 42); a bone counts where both ends are valid.
+    """
+    child, parent = torch.as_tensor(BONES, device=joint_xyz.device).unbind(1)
+    error = (joint_xyz[:, child] - joint_xyz[:, parent]) - (target_xyz[:, child] - target_xyz[:, parent])
+    valid = joint_valid[:, child] * joint_valid[:, parent]
+    return (error.square() * valid[..., None]).mean() * HAND_COUNT
