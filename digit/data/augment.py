@@ -24,7 +24,7 @@ class Augmentation:
 
 
 def no_augmentation(count: int) -> Augmentation:
-    """The draw that leaves samples as they are."""
+    """Return the draw that leaves samples as they are."""
     return Augmentation(
         shift=np.zeros((count, 2)),
         scale=np.ones(count),

@@ -14,7 +14,7 @@ from digit.config import AugmentSettings, ModelSettings, RootDepth
 from digit.data.augment import Augmentation, draw_augmentation, no_augmentation
 from digit.data.index import SplitIndex
 from digit.data.store import Store
-from digit.data.targets import crop_maps, mirror_hands, pose_targets, rooted_validity
+from digit.data.targets import crop_maps, pose_targets, rooted_validity
 from digit.errors import UserError
 from digit.skeleton import MIRRORED_LABELS, ROOT_JOINTS
 
@@ -117,7 +117,7 @@ class HandDataset(Dataset):
         return self.assemble(rows, draw_augmentation(self.augment, self.seed, epochs, rows))
 
     def assemble(self, rows: np.ndarray, augmentation: Augmentation) -> Batch:
-        """The batch of index rows (B,) under given augmentation."""
+        """Build the batch of index rows (B,) under given augmentation."""
         index, settings, flip = self.index, self.settings, augmentation.flip
         rootnet = self.root_depth == "rootnet"
         boxes_px = index.rootnet_box_px[rows] if rootnet else geometry.square_box(index.box_px[rows])
@@ -201,12 +201,6 @@ class EpochSampler(Sampler[int]):
 def whole_batch(batch: Batch) -> Batch:
     """Collate function for a data set that fetches whole batches."""
     return batch
-
-
-def to_input(batch: Batch) -> torch.Tensor:
-    """Network input (B, 3, S, S) float32 RGB in [0, 1] of a batch, on the batch's device: colour, then clip."""
-    image = batch["image"].permute(0, 3, 1, 2).float() * batch["color"][:, :, None, None]
-    return image.clamp_(0, 255).div_(255)
 
 
 def root_depths_mm(index: SplitIndex, rows: np.ndarray, root_depth: RootDepth) -> np.ndarray:

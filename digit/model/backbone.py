@@ -12,7 +12,7 @@ from digit.errors import UserError
 
 
 def create_backbone(name: str, pretrained: str | None = None) -> tuple[nn.Module, int, str]:
-    """An HRNet whose first output is the stride-4 branch.
+    """Build an HRNet whose first output is the stride-4 branch.
 
     The last fusion produces only that branch: the layers that would feed the coarser ones are dropped,
     because parameters without a gradient break data-parallel training.
