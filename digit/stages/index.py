@@ -1,0 +1,28 @@
+"""index: annotation files to memory-mapped tables."""
+
+from digit.config import Config
+from digit.console import log
+from digit.data.index import describe_source, write_index
+from digit.data.interhand import Release
+from digit.data.problems import Problems
+from digit.data.tables import build_tables
+from digit.layout import Layout
+
+
+def index(config: Config, split: str) -> None:
+    """Write ``index/<split>/`` from the annotations of a split.
+
+    Raises:
+        UserError: naming every file and record that is missing or broken; then nothing is written.
+    """
+    release, problems = Release.of(config), Problems()
+    columns, files = build_tables(release, split, problems)
+    problems.raise_errors(f"the annotations of split {split} cannot be indexed")
+    for warning in problems.warnings:
+        log.warning("%s", warning)
+    sources = [describe_source(file, release.root) for file in files]
+    folder = Layout.of(config).index(split)
+    write_index(folder, split, columns, sources)
+    counts = len(columns["annot_id"]), len(columns["frame_number"]), len(columns["camera_name"])
+    log.info("index %s: %d samples of %d frames from %d cameras", split, *counts)
+    log.info("index %s: %d with RootNet results", split, columns["rootnet_valid"].sum())
