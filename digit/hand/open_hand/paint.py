@@ -88,7 +88,7 @@ def _joint_marks(finger: Finger, points_mm: np.ndarray, normals: np.ndarray) -> 
 
 
 def _base_crease(finger: Finger, points_mm: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """The palmar crease where a long finger leaves the palm."""
+    """Find the palmar crease where a long finger leaves the palm."""
     offset = points_mm - finger.joints_mm[0]
     along = offset @ finger.along[0]
     radius = np.linalg.norm(offset - np.outer(along, finger.along[0]), axis=1)
@@ -127,7 +127,7 @@ def _palm_creases(points_mm: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 
 def _palm_redness(points_mm: np.ndarray) -> np.ndarray:
-    """The balls of the little finger and of the thumb."""
+    """Redden the balls of the little finger and of the thumb."""
     hypothenar = np.linalg.norm((points_mm - point(44, -12, -22)) / [26, 20, 14], axis=1)
     thenar = np.linalg.norm((points_mm - point(42, -14, 32)) / [26, 20, 18], axis=1)
     return 0.35 * np.exp(-hypothenar) + 0.35 * np.exp(-thenar)

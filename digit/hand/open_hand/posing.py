@@ -19,11 +19,26 @@ LIMITS_DEG = np.array(
         [(-15, 88), (-9, 9), (0, 0), (0, 105), (0, 68)],
         [(-15, 90), (-22, 12), (0, 0), (0, 100), (0, 65)],
         [(-12, 88), (-12, 9), (0, 0), (0, 105), (0, 68)],
-        [(-20, 45), (-35, 25), (-20, 45), (-5, 60), (-15, 80)],
+        [(-20, 50), (-35, 30), (-45, 25), (-10, 60), (-20, 80)],
     ],
     dtype=float,
 )
 """(5, 5, 2) lowest and highest angle of each finger's joints."""
+
+THUMB_POSTURES = np.array(
+    [
+        (-16, 18, -6, -4, -8),  # spread
+        (2, -6, 4, 10, 14),  # relaxed
+        (20, -22, 14, 38, 48),  # along the palm
+        (37, -6, -7, -8, -12),  # opposite the index finger
+        (36, 28, -44, 42, 12),  # across the fingers of a fist
+    ],
+    dtype=float,
+)
+"""Between which sampled thumbs lie; degrees."""
+
+THUMB_LIBERTY = (5, 5, 5, 7, 8)
+"""Standard deviation of a sampled thumb around its posture; degrees."""
 
 OVERLAP_TOLERANCE_MM = 2.0
 """Overlap of capsules that sampled poses may show: flesh gives way by about this much."""
@@ -35,7 +50,7 @@ _PALM_RADIUS_MM = 10.5
 
 def _angles(index: tuple, middle: tuple, ring: tuple, pinky: tuple, thumb: tuple) -> np.ndarray:
     """Fingers as (flexion1, abduction1, flexion2, flexion3), the thumb with its twist before flexion2."""
-    fingers = dict(index=index, middle=middle, ring=ring, pinky=pinky)
+    fingers = {"index": index, "middle": middle, "ring": ring, "pinky": pinky}
     rows = {name: (flex, abduct, 0, *rest) for name, (flex, abduct, *rest) in fingers.items()} | {"thumb": thumb}
     return np.array([rows[name] for name in FINGERS], dtype=float)
 
@@ -44,9 +59,9 @@ NAMED_POSES = {
     "flat": np.zeros((5, 5)),
     "spread": _angles((-4, 10, 2, 2), (-6, 1, 2, 2), (-4, -7, 2, 2), (-4, -14, 2, 2), (-16, 18, -6, -4, -8)),
     "relaxed": _angles((14, 2, 24, 14), (20, 0, 28, 16), (24, 0, 30, 17), (26, -2, 28, 15), (2, -6, 4, 10, 14)),
-    "fist": _angles((78, -3, 98, 58), (82, 0, 100, 60), (84, 2, 100, 60), (86, 6, 95, 58), (20, -22, 14, 38, 48)),
-    "point": _angles((4, 0, 4, 2), (76, 0, 98, 58), (80, 2, 100, 60), (82, 5, 95, 58), (24, -20, 16, 38, 48)),
-    "pinch": _angles((48, -2, 52, 24), (24, 0, 34, 18), (20, 0, 28, 15), (18, -2, 24, 12), (10, -24, 18, 14, 28)),
+    "fist": _angles((78, -3, 98, 58), (82, 0, 100, 60), (84, 2, 100, 60), (86, 6, 95, 58), (33, 30, -45, 46, 14)),
+    "point": _angles((4, 0, 4, 2), (76, 0, 98, 58), (80, 2, 100, 60), (82, 5, 95, 58), (40, 27, -45, 38, 11)),
+    "pinch": _angles((34, -2, 57, 30), (24, 0, 34, 18), (20, 0, 28, 15), (18, -2, 24, 12), (37, -6, -7, -10, -20)),
     "interleave": _angles((28, 13, 34, 18), (30, 3, 36, 18), (30, -8, 36, 18), (28, -18, 34, 18), (4, 4, 0, 8, 16)),
     "clasp": _angles((52, 3, 58, 20), (54, 0, 60, 22), (56, -2, 60, 22), (58, -5, 58, 22), (12, -6, 6, 14, 20)),
 }
@@ -81,7 +96,7 @@ def finger_joints_mm(angles_deg: np.ndarray) -> np.ndarray:
     fingers = skeleton().values()
     local = _joint_rotations(angles_deg).as_matrix().reshape(*angles_deg.shape[:-2], 5, 3, 3, 3)
     joints = [np.broadcast_to(np.stack([f.joints_mm[0] for f in fingers]), (*angles_deg.shape[:-2], 5, 3))]
-    turned = np.broadcast_to(np.eye(3), local.shape[:-3] + (3, 3))
+    turned = np.broadcast_to(np.eye(3), (*local.shape[:-3], 3, 3))
     for bone in range(3):
         turned = turned @ local[..., bone, :, :]
         steps = np.stack([f.along[bone] * f.lengths_mm[bone] for f in fingers])
@@ -159,13 +174,10 @@ def _draw_fingers(rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_thumb(rng: np.random.Generator) -> np.ndarray:
-    """(5,) degrees: from beside the palm to opposite the fingers, turning its pad towards them on the way."""
+    """(5,) degrees: somewhere between the thumb's typical postures, with some liberty."""
     low, high = LIMITS_DEG[FINGERS.index("thumb")].T
-    opposition = rng.beta(1.3, 1.9)
-    wanted = np.array([-14 + 44 * opposition, 16 - 44 * opposition, -10 + 38 * opposition, 0, 0])
-    spread = rng.normal(0, 1, 5) * (6, 7, 5, 0, 0)
-    wanted[3:] = low[3:] + (high[3:] - low[3:]) * rng.beta(1.3, 2.2, 2)
-    return np.clip(wanted + spread, low, high)
+    angles = rng.dirichlet(np.full(len(THUMB_POSTURES), 0.6)) @ THUMB_POSTURES + rng.normal(0, THUMB_LIBERTY)
+    return np.clip(angles, low, high)
 
 
 def sample_pose(rng: np.random.Generator, attempts: int = 100) -> np.ndarray:
