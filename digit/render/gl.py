@@ -39,7 +39,9 @@ def label_mask_gl(
     """Find the label of the face that each pixel sees, as :func:`digit.render.raster.label_mask` does.
 
     Each label is a node drawn with pyrender's segmentation flag: flat, without multisampling, so that no pixel
-    mixes two labels. OpenGL samples pixel i at i + 0.5, so the principal point moves by half a pixel.
+    mixes two labels. With that flag pyrender always hides faces that look away (whatever SKIP_CULL_FACES says),
+    so each face is given in both windings. OpenGL samples pixel i at i + 0.5, so the principal point moves by
+    half a pixel.
 
     Args:
         vertices_cam_mm: (N, 3) camera frame, mm.
@@ -74,11 +76,11 @@ def label_mask_gl(
     colors = {}
     positions = np.where(drawable[:, None], vertices_cam_mm, 0.0).astype(np.float32) * TO_GL
     for label in np.unique(face_labels[shown]):
-        corners = faces[shown & (face_labels == label)]
-        primitive = pyrender.Primitive(positions=positions[corners].reshape(-1, 3), mode=pyrender.GLTF.TRIANGLES)
+        one_way = faces[shown & (face_labels == label)]
+        both_ways = np.concatenate([one_way, one_way[:, ::-1]])
+        primitive = pyrender.Primitive(positions=positions, indices=both_ways, mode=pyrender.GLTF.TRIANGLES)
         colors[scene.add(pyrender.Mesh([primitive]))] = (int(label),) * 3
-    flags = pyrender.RenderFlags.SEG | pyrender.RenderFlags.SKIP_CULL_FACES
-    image, _ = renderer.render(scene, flags=flags, seg_node_map=colors)
+    image, _ = renderer.render(scene, flags=pyrender.RenderFlags.SEG, seg_node_map=colors)
     return np.ascontiguousarray(image[..., 0])
 
 
