@@ -174,7 +174,7 @@ def settings(
 
 @contextlib.contextmanager
 def _writing(config: list[Path], output: str) -> Iterator[Config]:
-    """The resolved configuration, while this process alone writes ``output``."""
+    """Yield the resolved configuration while this process alone writes ``output``."""
     resolved = load_config(*config)
     with only_writer(Layout.of(resolved).run / ".locks" / output):
         yield resolved

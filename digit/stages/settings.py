@@ -38,7 +38,7 @@ EXPERIMENT_READS = ("data.shards",)
 
 
 def stage_settings(config: Config, stage: str) -> dict[str, Any]:
-    """The part of a configuration that one stage depends on, presets and defaults filled in.
+    """Return the part of a configuration that one stage depends on, presets and defaults filled in.
 
     Args:
         config: A resolved configuration.
@@ -63,7 +63,7 @@ def stage_settings(config: Config, stage: str) -> dict[str, Any]:
 
 
 def as_yaml(settings: dict[str, Any]) -> str:
-    """Settings as the text of a YAML file that ``--config`` accepts."""
+    """Write settings as the text of a YAML file that ``--config`` accepts."""
     return yaml.safe_dump(settings, sort_keys=False, width=120)
 
 

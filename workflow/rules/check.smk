@@ -1,0 +1,32 @@
+# The audit of the data folder; nothing else starts before it has passed.
+
+
+rule check_split:
+    input:
+        settings=LAYOUT.settings("check"),
+        data=data_files,
+        # A user's million image files are not tracked.
+        jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
+    output:
+        audit=LAYOUT.check("{split}"),
+    log:
+        LAYOUT.log("check/{split}"),
+    benchmark:
+        LAYOUT.benchmark("check/{split}")
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    message:
+        "Checking the {wildcards.split} split of the data"
+    shell:
+        "python -m digit check --split {wildcards.split} --config {input.settings:q} 2>&1 | tee {log:q}"
+
+
+rule check:
+    input:
+        expand(rules.check_split.output.audit, split=USED_SPLITS),
+    message:
+        "The data are complete"

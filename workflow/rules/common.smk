@@ -1,0 +1,76 @@
+"""Configuration and paths that every rules file uses; all logic lives in digit/."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from digit.config import SPLITS, resolve
+from digit.errors import UserError
+from digit.layout import Layout
+from digit.processes import WORKFLOW_PID, free_stale_lock
+from digit.stages.settings import as_yaml, stage_settings
+
+try:
+    RUN = resolve(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+LAYOUT = Layout.of(RUN)
+SYNTHETIC = RUN.data.source == "synthetic"
+USED_SPLITS = [s for s in SPLITS if s in ("train", "val") or s in RUN.evaluate.splits]
+SHARDS = range(RUN.data.shards)
+
+# A run that was killed leaves Snakemake's lock behind; a dead owner's lock is removed here.
+if workflow.is_main_process:
+    ALIVE = free_stale_lock(Path(".snakemake"))
+
+# The package comes from this folder, Python from the environment that runs Snakemake or from conda.
+USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
+shell.executable("bash")
+shell.prefix(
+    "set -euo pipefail; "
+    + f"export PYTHONPATH={shlex.quote(str(workflow.basedir))} PYTHONUNBUFFERED=1 {WORKFLOW_PID}=$PPID; "
+    + ("" if USES_CONDA else f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+)
+
+
+wildcard_constraints:
+    split="train|val|test",
+    shard=r"\d+",
+    root_depth="rootnet|gt",
+    experiment=r"[\w-]+",
+    stage=r"[a-z]+|experiments/[\w-]+",
+
+
+def present(*paths):
+    """Those of the user's files that exist; a stage names the missing ones better than Snakemake does."""
+    return [path for path in paths if path and os.path.exists(path)]
+
+
+def data_files(wildcards):
+    """What check and index read: with real data, the files that exist, so that check can name the rest."""
+    annotations, rootnet = LAYOUT.annotations(wildcards.split), LAYOUT.rootnet(wildcards.split)
+    if SYNTHETIC:
+        return [*annotations, *rootnet[:1], *LAYOUT.tables()]
+    return present(*annotations, *rootnet, *LAYOUT.tables())
+
+
+def hand_files(wildcards):
+    """The user's own hand model, if there is one; parts says what is missing."""
+    data, model = RUN.data, RUN.data.hand_model
+    mano = [] if model == "open" else [f"{model}/MANO_{side}.pkl" for side in ("RIGHT", "LEFT")]
+    return present(*mano, data.sealed_faces, data.joint_regressor)
+
+
+def samples(split):
+    """Tables, images and masks of a split, by name."""
+    shards = [str(shard) for shard in range(RUN.data.shards)]
+    return {
+        f"{split}_tables": LAYOUT.index(split),
+        f"{split}_images": [LAYOUT.images(split, shard) for shard in shards],
+        f"{split}_parts": [LAYOUT.parts(split, shard) for shard in shards],
+        f"{split}_fits": [LAYOUT.fit(split, shard) for shard in shards],
+    }

@@ -1,0 +1,63 @@
+# The numbers of one experiment on one split, with one source of absolute root depth.
+
+
+rule evaluate_experiment:
+    input:
+        unpack(lambda wildcards: samples(wildcards.split)),
+        settings=LAYOUT.settings("evaluate"),
+        experiment=LAYOUT.settings("experiments/{experiment}"),
+        best=rules.train_experiment.output.best,
+        last=rules.train_experiment.output.last,
+    output:
+        metrics=report(
+            LAYOUT.evaluation("{experiment}", "{split}", "{root_depth}") / "metrics.json",
+            caption="../report/metrics.rst",
+            category="Numbers",
+            subcategory="{experiment}",
+            labels={
+                "what": "metrics",
+                "split": "{split}",
+                "root depth": "{root_depth}",
+            },
+        ),
+        per_joint=report(
+            LAYOUT.evaluation("{experiment}", "{split}", "{root_depth}") / "per_joint.csv",
+            caption="../report/per_joint.rst",
+            category="Numbers",
+            subcategory="{experiment}",
+            labels={
+                "what": "errors per joint",
+                "split": "{split}",
+                "root depth": "{root_depth}",
+            },
+        ),
+        predictions=LAYOUT.evaluation("{experiment}", "{split}", "{root_depth}") / "predictions.npz",
+    log:
+        LAYOUT.log("evaluate/{experiment}-{split}-{root_depth}"),
+    benchmark:
+        LAYOUT.benchmark("evaluate/{experiment}-{split}-{root_depth}")
+    conda:
+        "../../envs/train.yaml"
+    threads: 1 + RUN.evaluate.num_workers
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=8 * 60,
+    message:
+        "Evaluating {wildcards.experiment} on {wildcards.split}, root depth from {wildcards.root_depth}"
+    shell:
+        "python -m digit evaluate --experiment {wildcards.experiment} --split {wildcards.split}"
+        " --root-depth {wildcards.root_depth} --config {input.experiment:q} --config {input.settings:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule evaluate:
+    input:
+        expand(
+            rules.evaluate_experiment.output.metrics,
+            experiment=RUN.experiments,
+            split=RUN.evaluate.splits,
+            root_depth=RUN.evaluate.root_depth,
+        ),
+    message:
+        "All experiments are evaluated"

@@ -1,0 +1,32 @@
+# JPEG files are packed as they are, one LMDB file a shard.
+
+
+rule images_shard:
+    input:
+        settings=LAYOUT.settings("images"),
+        tables=rules.index_split.output.tables,
+        jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
+    output:
+        store=LAYOUT.images("{split}", "{shard}"),
+    log:
+        LAYOUT.log("images/{split}-{shard}"),
+    benchmark:
+        LAYOUT.benchmark("images/{split}-{shard}")
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Packing images of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m digit images --split {wildcards.split} --shard {wildcards.shard}"
+        " --config {input.settings:q} 2>&1 | tee {log:q}"
+
+
+rule images:
+    input:
+        expand(rules.images_shard.output.store, split=USED_SPLITS, shard=SHARDS),
+    message:
+        "All images are packed"

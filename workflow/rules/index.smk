@@ -1,0 +1,32 @@
+# Annotation files become memory-mapped tables.
+
+
+rule index_split:
+    input:
+        settings=LAYOUT.settings("index"),
+        # Checking again, say more images, does not make the tables anew.
+        audit=ancient(rules.check_split.output.audit),
+        data=data_files,
+    output:
+        tables=directory(LAYOUT.index("{split}")),
+    log:
+        LAYOUT.log("index/{split}"),
+    benchmark:
+        LAYOUT.benchmark("index/{split}")
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    message:
+        "Indexing the {wildcards.split} split"
+    shell:
+        "python -m digit index --split {wildcards.split} --config {input.settings:q} 2>&1 | tee {log:q}"
+
+
+rule index:
+    input:
+        expand(rules.index_split.output.tables, split=USED_SPLITS),
+    message:
+        "All splits are indexed"

@@ -1,0 +1,64 @@
+# Part masks and fit errors, one shard of frames at a time, and a contact sheet to look at.
+
+
+rule parts_shard:
+    input:
+        settings=LAYOUT.settings("parts"),
+        tables=rules.index_split.output.tables,
+        hands=hand_files,
+    output:
+        store=LAYOUT.parts("{split}", "{shard}"),
+        fit=LAYOUT.fit("{split}", "{shard}"),
+    log:
+        LAYOUT.log("parts/{split}-{shard}"),
+    benchmark:
+        LAYOUT.benchmark("parts/{split}-{shard}")
+    conda:
+        "../../envs/render.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Drawing part masks of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m digit parts --split {wildcards.split} --shard {wildcards.shard}"
+        " --config {input.settings:q} 2>&1 | tee {log:q}"
+
+
+rule contact_sheet:
+    input:
+        settings=LAYOUT.settings("parts"),
+        tables=rules.index_split.output.tables,
+        images=expand(rules.images_shard.output.store, shard=SHARDS, allow_missing=True),
+        parts=expand(rules.parts_shard.output.store, shard=SHARDS, allow_missing=True),
+        fits=expand(rules.parts_shard.output.fit, shard=SHARDS, allow_missing=True),
+    output:
+        png=report(
+            LAYOUT.contact_sheet("{split}"),
+            caption="../report/contact_sheet.rst",
+            category="Data",
+            labels={"what": "part masks", "split": "{split}"},
+        ),
+    log:
+        LAYOUT.log("contact_sheet/{split}"),
+    benchmark:
+        LAYOUT.benchmark("contact_sheet/{split}")
+    conda:
+        "../../envs/render.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    message:
+        "Contact sheet of the {wildcards.split} split"
+    shell:
+        "python -m digit sheet --split {wildcards.split} --config {input.settings:q} 2>&1 | tee {log:q}"
+
+
+rule parts:
+    input:
+        expand(rules.parts_shard.output.store, split=USED_SPLITS, shard=SHARDS),
+        expand(rules.contact_sheet.output.png, split=USED_SPLITS),
+    message:
+        "All part masks are drawn"

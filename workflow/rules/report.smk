@@ -1,0 +1,31 @@
+# One self-contained page about everything above.
+
+
+rule report:
+    input:
+        rules.check.input,
+        rules.parts.input,
+        rules.evaluate.input,
+        expand(rules.train_experiment.output, experiment=RUN.experiments),
+        settings=LAYOUT.settings("report"),
+    output:
+        page=report(
+            LAYOUT.report() / "index.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"what": "the whole run on one page"},
+        ),
+    log:
+        LAYOUT.log("report"),
+    benchmark:
+        LAYOUT.benchmark("report")
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Writing the report"
+    shell:
+        "python -m digit report --config {input.settings:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,22 @@
+# Each stage depends on its own part of the configuration: a changed key reruns the stages that read it.
+
+
+rule settings:
+    output:
+        yaml=LAYOUT.settings("{stage}"),
+    log:
+        LAYOUT.log("settings/{stage}"),
+    benchmark:
+        LAYOUT.benchmark("settings/{stage}")
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    params:
+        content=lambda wildcards: as_yaml(stage_settings(RUN, wildcards.stage)),
+    message:
+        "Settings of {wildcards.stage}"
+    shell:
+        "printf '%s' {params.content:q} 2> {log:q} > {output.yaml:q}"

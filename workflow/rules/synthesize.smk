@@ -1,0 +1,26 @@
+# The embedded data set, in InterHand2.6M's own layout. With data.source: interhand there is no such rule.
+
+if SYNTHETIC:
+
+    rule synthesize:
+        input:
+            settings=LAYOUT.settings("synthesize"),
+        output:
+            images=directory(LAYOUT.jpeg_folder()),
+            annotations=[f for split in SPLITS for f in LAYOUT.annotations(split)],
+            rootnet=[LAYOUT.rootnet(split)[0] for split in ("val", "test")],
+            tables=LAYOUT.tables(),
+        log:
+            LAYOUT.log("synthesize"),
+        benchmark:
+            LAYOUT.benchmark("synthesize")
+        conda:
+            "../../envs/render.yaml"
+        threads: 16
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        message:
+            "Making the embedded data set"
+        shell:
+            "python -m digit synthesize --config {input.settings:q} 2>&1 | tee {log:q}"
