@@ -26,7 +26,7 @@ def build_tables(release: Release, split: str, problems: Problems) -> tuple[Colu
 
     Returns:
         The columns of the index (see :data:`digit.data.index.COLUMNS`), and the files that were read. When
-        ``problems`` has errors, columns may be missing.
+        ``problems`` has errors, those of broken files are missing and the samples may be unsorted.
     """
     samples: Columns = {}
     cameras: Columns = {}
@@ -45,11 +45,11 @@ def build_tables(release: Release, split: str, problems: Problems) -> tuple[Colu
     fits, fit_files = _read_fits(release, split, frames, problems)
     files = [release.annotation(split, kind) for kind in ("data", "camera", "joint_3d")] + fit_files
     rootnet, rootnet_files = _read_rootnet(release, split, problems)
-    if not (samples and cameras and frames):
-        return {}, files
-    samples, cameras = _link(samples, cameras, frames, release, split, problems)
-    columns = samples | _rootnet_columns(samples["annot_id"], rootnet) | frames | fits | cameras
-    return columns, files + rootnet_files
+    if samples and cameras and frames:
+        samples, cameras = _link(samples, cameras, frames, release, split, problems)
+    if samples:
+        samples = samples | _rootnet_columns(samples["annot_id"], rootnet)
+    return samples | frames | fits | cameras, files + rootnet_files
 
 
 def _read_fits(release: Release, split: str, frames: Columns, problems: Problems) -> tuple[Columns, list[Path]]:

@@ -1,0 +1,119 @@
+"""The questions that ``check`` asks of a data folder beyond its annotations. Each adds to a list of problems."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from digit.data.interhand import RELEASE_IMAGES, ROOTNET_FILES, Columns, Release
+from digit.data.jpeg import find_damage, read_file
+from digit.data.problems import Problems
+from digit.skeleton import HANDS, JOINT_NAMES, PARENTS
+
+OLDER_LAYOUTS = ("all", "human_annot", "machine_annot")
+"""Folders of annotations/ in release v0.0."""
+
+
+def audit_folders(release: Release, problems: Problems) -> None:
+    """Is this the folder, and the release, that it should be? Does its skeleton have our joint order?"""
+    root, annotations = release.root, release.root / "annotations"
+    if not root.is_dir():
+        remedy = release.remedy("annotations") if release.synthetic else "set data.root to the folder with the data"
+        problems.error(root, "this folder does not exist", remedy)
+        return
+    older = [name for name in OLDER_LAYOUTS if (annotations / name).is_dir()]
+    if older:
+        problems.error(annotations, "is laid out as in release v0.0", release.remedy("annotations"), older)
+    skeleton = annotations / "skeleton.txt"
+    if not skeleton.is_file():
+        problems.warn(skeleton, "is missing, so the joint order was not compared", release.remedy("annotations"))
+        return
+    lines = [line.split() for line in skeleton.read_text(errors="replace").splitlines() if not line.startswith("#")]
+    joints = [(words[0], words[1], words[2]) for words in lines if len(words) == 3]
+    expected = [(name, str(row), str(PARENTS[row])) for row, name in enumerate(JOINT_NAMES)]
+    if joints != expected:
+        wrong = [" ".join(found) for found, right in zip(joints, expected, strict=False) if found != right]
+        wrong = wrong or [f"{len(joints)} joints instead of {len(expected)}"]
+        problems.error(skeleton, "is not the joint order of InterHand2.6M", release.remedy("annotations"), wrong)
+
+
+def compare_with_release(split: str, images: int, synthetic: bool) -> str:
+    """Say how the number of annotated images compares with the published release."""
+    published = RELEASE_IMAGES[split]
+    if synthetic:
+        return f"a synthetic data set of {images:,} images (InterHand2.6M has {published:,})"
+    if images == published:
+        return f"all {images:,} images of the 5 fps v1.0 release"
+    return (
+        f"a subset: {images:,} of {published:,} images"
+        if images < published
+        else f"{images:,} images, more than "
+        + (f"the {published:,} of the 5 fps v1.0 release (30 fps, or another version)")
+    )
+
+
+def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that are not below ``folder``, found by listing each sub-folder once."""
+    expected: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        parent, _, base = name.rpartition("/")
+        expected[parent].add(base)
+
+    def absent(parent: str) -> list[str]:
+        try:
+            with os.scandir(folder / parent) as entries:
+                present = {entry.name for entry in entries}
+        except OSError:
+            present = set()
+        return [f"{parent}/{base}" if parent else base for base in sorted(expected[parent] - present)]
+
+    with ThreadPoolExecutor(8) as pool:
+        return [name for found in pool.map(absent, sorted(expected)) for name in found]
+
+
+def damaged_images(folder: Path, names: Sequence[str], widths: np.ndarray, heights: np.ndarray) -> dict[str, str]:
+    """Decode the images ``names`` below ``folder``; the reason for each that is damaged or of another size."""
+
+    def damage(name: str, width: int, height: int) -> str | None:
+        content = read_file(f"{folder}/{name}")
+        found = find_damage(content, width, height)
+        if found is None and isinstance(content, bytes):
+            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            found = "does not decode" if pixels is None else None
+        return found
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        reasons = pool.map(damage, names, widths.tolist(), heights.tolist())
+        return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+
+
+def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, problems: Problems) -> dict[str, Any]:
+    """Has RootNet a result for every sample? Missing ones are errors when evaluation needs them."""
+    if split not in ROOTNET_FILES:
+        return {"needed": False}
+    path, covered = release.rootnet(split), columns["rootnet_valid"]
+    note = problems.error if needed else problems.warn
+    remedy = f"{release.remedy('rootnet_output')}, or take rootnet out of evaluate.root_depth"
+    if path is None:
+        folder, names = release.root / "rootnet_output", " or ".join(ROOTNET_FILES[split])
+        note(folder, f"lacks RootNet's results of split {split} ({names})", remedy)
+    elif not covered.all():
+        missing = [f"annot_id {number}" for number in columns["annot_id"][~covered]]
+        note(path, "lacks results of samples", remedy, missing)
+    file = path.relative_to(release.root).as_posix() if path else None
+    return {"needed": needed, "file": file, "covered": int(covered.sum()), "missing": int((~covered).sum())}
+
+
+def audit_mano(columns: Columns, release: Release, split: str, problems: Problems) -> dict[str, Any]:
+    """How many of the hands that samples show have a MANO fit, and so a mask?"""
+    shown = columns["hand_type"]
+    fitted = columns["mano_valid"][columns["frame_row"]] & shown
+    if not fitted.any():
+        path = release.annotation(split, "MANO_NeuralAnnot")
+        problems.warn(path, "holds no fit of any hand, so there will be no part masks", release.remedy("annotations"))
+    return {hand: {"shown": int(shown[:, k].sum()), "fitted": int(fitted[:, k].sum())} for k, hand in enumerate(HANDS)}

@@ -1,0 +1,106 @@
+"""check: the audit of one split of a data folder, before anything is made from it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digit.config import Config
+from digit.console import log
+from digit.data.audit import (
+    audit_folders,
+    audit_mano,
+    audit_rootnet,
+    compare_with_release,
+    damaged_images,
+    missing_images,
+)
+from digit.data.interhand import Columns, Release
+from digit.data.problems import Problems
+from digit.data.tables import build_tables
+from digit.files import remove, write_json
+from digit.layout import Layout
+
+
+def check(config: Config, split: str) -> None:
+    """Write ``check/<split>.json`` when the split can be used.
+
+    Raises:
+        UserError: naming every problem at once, each with what to do; then no ``check/<split>.json`` is left.
+    """
+    release, problems, result = Release.of(config), Problems(), Layout.of(config).check(split)
+    remove(result)
+    audit_folders(release, problems)
+    summary: dict[str, Any] = {"format": "digit-check", "version": 1, "split": split}
+    if release.root.is_dir():
+        columns, files = build_tables(release, split, problems)
+        summary["files"] = [file.relative_to(release.root).as_posix() for file in files]
+        if "file_name" in columns:
+            summary |= _audit_samples(config, release, split, columns, problems)
+    for warning in problems.warnings:
+        log.warning("check %s: %s", split, warning)
+    problems.raise_errors(f"split {split} of {release.root} cannot be used")
+    summary["warnings"] = [_relative(warning.as_dict(), release.root) for warning in problems.warnings]
+    write_json(result, summary)
+    _log_summary(summary)
+
+
+def _audit_samples(
+    config: Config, release: Release, split: str, columns: Columns, problems: Problems
+) -> dict[str, Any]:
+    """Audit the images, RootNet results and fits of the samples, as far as their annotations could be read."""
+    count = len(columns["annot_id"])
+    needs_rootnet = split in config.evaluate.splits and "rootnet" in config.evaluate.root_depth
+    interacting = int(columns["hand_type"].all(axis=1).sum())
+    frames = np.unique(np.stack([columns["capture"], columns["frame"]], axis=1), axis=0)
+    linked = "frame_row" in columns and "mano_valid" in columns
+    return {
+        "samples": count,
+        "single_hand": count - interacting,
+        "interacting": interacting,
+        "captures": len(np.unique(columns["capture"])),
+        "frames": len(frames),
+        "release": compare_with_release(split, count, release.synthetic),
+        "images": _audit_images(config, release, split, columns, problems),
+        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
+        "mano": audit_mano(columns, release, split, problems) if linked else {},
+    }
+
+
+def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
+    """Look for every image and decode a seeded sample of those that are there."""
+    folder, names = release.images(split), columns["file_name"].astype(str)
+    excluded = dict.fromkeys(missing_images(folder, names.tolist()), "missing")
+    present = np.flatnonzero(~np.isin(names, list(excluded))) if excluded else np.arange(len(names))
+    wanted = config.data.check_images
+    if 0 < wanted < len(present):
+        present = np.sort(np.random.default_rng(config.run.seed).choice(present, wanted, replace=False))
+    widths, heights = columns["width"][present], columns["height"][present]
+    damaged = damaged_images(folder, names[present].tolist(), widths, heights)
+    note = problems.error if config.data.damaged_images == "fail" else problems.warn
+    remedy = f"{release.remedy('images')}, or set data.damaged_images: exclude to leave these samples out"
+    if excluded:
+        note(folder, "images are missing", remedy, list(excluded))
+    if damaged:
+        note(folder, "images are damaged", remedy, [f"{name}: {reason}" for name, reason in damaged.items()])
+    return {"missing": len(excluded), "decoded": len(present), "damaged": len(damaged), "excluded": excluded | damaged}
+
+
+def _relative(problem: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Take the machine's path to the data out of a problem."""
+    texts = {
+        name: problem[name].replace(f"{root}/", "").replace(str(root), "data.root") for name in ("where", "remedy")
+    }
+    return problem | texts
+
+
+def _log_summary(summary: dict[str, Any]) -> None:
+    images, split = summary["images"], summary["split"]
+    log.info("check %s: %s", split, summary["release"])
+    log.info(
+        "check %s: %d single-hand and %d interacting samples, %d frames, %d captures; %d images decoded",
+        *(split, summary["single_hand"], summary["interacting"], summary["frames"], summary["captures"]),
+        images["decoded"],
+    )
+    fits = ", ".join(f"{hand} {m['fitted']} of {m['shown']}" for hand, m in summary["mano"].items())
+    log.info("check %s: hands with a MANO fit: %s; %d warnings", split, fits, len(summary["warnings"]))
