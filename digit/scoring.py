@@ -1,0 +1,169 @@
+"""Scores of predictions against an index: what ``metrics.json`` holds besides its protocol card.
+
+Stands between floor 2 (data, model, metrics) and the stages: training measures itself with it, evaluation reports it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from digit import metrics
+from digit.config import RootDepth
+from digit.data.dataset import root_depths_mm
+from digit.data.index import SplitIndex
+from digit.skeleton import LABEL_NAMES
+
+BLOCK = 1 << 14
+LEVEL = 0.95
+YARDSTICK_NOTE = (
+    "baseline_mean_pose: root-relative mean joints, mean relative root and most frequent hand type of the training "
+    "split, all hand types pooled, whatever the picture shows; it draws no mask, so its part_iou is null"
+)
+
+
+class Outputs(Protocol):
+    """Predictions of n samples: :class:`digit.model.inference.Outputs`, or the arrays of predictions.npz."""
+
+    row: np.ndarray
+    joint_coord: np.ndarray
+    rel_root_depth: np.ndarray
+    hand_type: np.ndarray
+    inv_trans: np.ndarray
+    overlap_px: np.ndarray
+    union_px: np.ndarray
+
+
+def truth_of(index: SplitIndex, rows: np.ndarray, root_depth: RootDepth) -> metrics.Truth:
+    """Annotations of index rows (n,), with absolute root depths from their source."""
+    cameras = index.camera_row[rows]
+    return metrics.Truth(
+        joints_cam_mm=index.camera_joints_mm(rows),
+        joint_valid=index.joint_valid[rows],
+        hand_type=index.hand_type[rows],
+        hand_type_valid=index.hand_type_valid[rows],
+        focal_px=index.focal_px[cameras],
+        princpt_px=index.princpt_px[cameras],
+        abs_depth_mm=root_depths_mm(index, rows, root_depth),
+    )
+
+
+def predictions_of(outputs: Outputs, block: slice = slice(None)) -> metrics.Predictions:
+    """The poses of ``outputs``, or of a block of its samples."""
+    return metrics.Predictions(
+        joint_cells=outputs.joint_coord[block],
+        rel_root_bins=outputs.rel_root_depth[block, 0],
+        hand_probability=outputs.hand_type[block],
+        crop_to_image=outputs.inv_trans[block],
+    )
+
+
+def tally_outputs(outputs: Outputs, index: SplitIndex, root_depth: RootDepth, space: metrics.Space) -> metrics.Tally:
+    """Summed errors of predictions, one row per frame: all cameras of a frame are resampled together."""
+    measured = [
+        metrics.measure(predictions_of(outputs, block), truth_of(index, outputs.row[block], root_depth), space)
+        for block in _blocks(len(outputs.row))
+    ]
+    units = index.frame_row[outputs.row]
+    return metrics.tally(metrics.Errors.concatenate(measured), units, outputs.overlap_px, outputs.union_px)
+
+
+def tally_constant(constant: metrics.ConstantPose, index: SplitIndex, rows: np.ndarray) -> metrics.Tally:
+    """Summed errors of the mean-pose yardstick on index rows (n,), one row per frame."""
+    measured = [metrics.measure_constant(constant, truth_of(index, rows[block], "gt")) for block in _blocks(len(rows))]
+    return metrics.tally(metrics.Errors.concatenate(measured), index.frame_row[rows])
+
+
+def constant_of(index: SplitIndex) -> metrics.ConstantPose:
+    """The mean pose of a whole split."""
+    rows = np.arange(len(index))
+    return metrics.fit_constant(truth_of(index, rows[block], "gt") for block in _blocks(len(index)))
+
+
+def scalars_of(outputs: Outputs, index: SplitIndex, root_depth: RootDepth, space: metrics.Space) -> dict[str, float]:
+    """The scalar metrics alone, NaN where nothing is valid."""
+    tallied = tally_outputs(outputs, index, root_depth, space)
+    return {name: float(value) for name, value in metrics.scalars(tallied.sums.sum(axis=0)).items()}
+
+
+def score(
+    outputs: Outputs,
+    index: SplitIndex,
+    root_depth: RootDepth,
+    space: metrics.Space,
+    constant: metrics.ConstantPose | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Every metric of saved predictions, as ``metrics.json`` holds them; an undefined number is None.
+
+    Args:
+        outputs: Predictions for rows of ``index``.
+        index: Of the split.
+        root_depth: Source of the absolute root depths.
+        space: Units of the predictions.
+        constant: The mean-pose yardstick, None to leave it out.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+    """
+    tallied = tally_outputs(outputs, index, root_depth, space)
+    described = _describe(tallied, resamples, seed)
+    notes = _notes(described, tallied)
+    yardstick = None
+    if constant is None:
+        notes.append("baseline_mean_pose: null, because the index of the training split is missing")
+    else:
+        yardstick = _describe(tally_constant(constant, index, outputs.row), resamples, seed)
+        notes.append(YARDSTICK_NOTE)
+    return {
+        "samples": {
+            "all": len(outputs.row),
+            "single_hand": int(tallied.samples[0]),
+            "interacting": int(tallied.samples[1]),
+            "with_mask": int((outputs.union_px.sum(axis=1) > 0).sum()),
+            "frames": len(tallied.sums),
+        },
+        **described,
+        "part_iou": {
+            name: _number(value) for name, value in zip(LABEL_NAMES[1:], metrics.part_iou(tallied), strict=True)
+        },
+        "baseline_mean_pose": yardstick,
+        "skipped_joints": metrics.skipped_joints(tallied),
+        "notes": notes,
+    }
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Slices of bounded size; one empty slice when there is nothing."""
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, max(count, 1), BLOCK))
+
+
+def _describe(tallied: metrics.Tally, resamples: int, seed: int) -> dict[str, Any]:
+    """Metrics, intervals, per-joint errors and PCK curve, ready for JSON."""
+    ranges = metrics.intervals(tallied, resamples, seed, LEVEL)
+    return {
+        "metrics": {name: _number(v) for name, v in metrics.scalars(tallied.sums.sum(axis=0)).items()},
+        "interval_95": {
+            name: [float(low), float(high)] if np.isfinite(low) else None for name, (low, high) in ranges.items()
+        },
+        "per_joint": {
+            joint: {name: _number(mean) for name, (mean, _) in row.items()}
+            for joint, row in metrics.per_joint(tallied).items()
+        },
+        "pck": {
+            "thresholds_mm": metrics.PCK_THRESHOLDS_MM.tolist(),
+            **{name: [_number(share) for share in curve] for name, curve in metrics.pck(tallied).items()},
+        },
+    }
+
+
+def _notes(described: dict[str, Any], tallied: metrics.Tally) -> list[str]:
+    notes = [f"{name}: null, no valid sample" for name, value in described["metrics"].items() if value is None]
+    for name, joints in metrics.skipped_joints(tallied).items():
+        if joints:
+            notes.append(f"mpjpe_{name}: {len(joints)} joints without a valid sample are left out")
+    return notes
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

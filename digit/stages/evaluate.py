@@ -1,0 +1,178 @@
+"""Measure a trained network on a split: predictions, and every metric with the protocol it belongs to."""
+
+import csv
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from digit import __version__, metrics, scoring
+from digit.config import Config, ModelSettings, RootDepth
+from digit.console import log, track
+from digit.data.dataset import HandDataset, Masks, whole_batch
+from digit.data.index import SplitIndex, open_index
+from digit.data.store import Store
+from digit.errors import UserError
+from digit.files import read_json, replacing, write_json
+from digit.layout import Layout
+from digit.model import inference
+from digit.model.weights import load_model
+
+BOX_SOURCES = {
+    "rootnet": "RootNet file, as it is (computed from annotated boxes)",
+    "gt": "annotation, made square, enlarged x1.25",
+}
+ROOT_SOURCES = {"rootnet": "RootNet file", "gt": "annotation"}
+JOINT_SETS = "mpjpe_*: 42 joints, wrists (0 by definition) included; *_no_wrist and PCK: 40 joints without wrists"
+ALIGNMENT = "each hand's root moved to the origin; no alignment of scale or rotation"
+INTERVAL = "percentile bootstrap over frames (all cameras of a frame together), {} resamples"
+
+
+def evaluate(
+    config: Config, experiment: str, split: str, root_depth: RootDepth, checkpoint: Path | None = None
+) -> None:
+    """Run an experiment's best checkpoint over a split; write predictions.npz, per_joint.csv and metrics.json.
+
+    Args:
+        config: Of the run.
+        experiment: Name under ``experiments``.
+        split: train, val or test.
+        root_depth: Where boxes and absolute root depths come from.
+        checkpoint: Other weights than the experiment's own ``best.ckpt``.
+
+    Raises:
+        UserError: when an earlier stage's files are missing or damaged, or the network's answers are not finite.
+    """
+    layout = Layout.of(config)
+    checkpoint = checkpoint or layout.train(experiment) / "best.ckpt"
+    model = load_model(checkpoint)
+    dataset, excluded = _open_dataset(config, split, root_depth, model.settings)
+    loader = DataLoader(
+        dataset,
+        batch_size=config.evaluate.batch_size,
+        num_workers=config.evaluate.num_workers,
+        collate_fn=whole_batch,
+    )
+    device = inference.best_device()
+    batches = track(loader, f"evaluate {experiment} on {split}, root depth {root_depth}", len(loader))
+    outputs = inference.run(model.to(device), batches, device)
+    _require_finite(outputs, checkpoint)
+    space = metrics.Space.of(model.settings)
+    constant = _constant(layout)
+    scores = scoring.score(
+        outputs, dataset.index, root_depth, space, constant, config.evaluate.bootstrap, config.run.seed
+    )
+    provenance = _provenance(layout.train(experiment))
+    protocol = {
+        "split": split,
+        "samples": scores.pop("samples"),
+        "excluded_samples": excluded,
+        "root_depth": ROOT_SOURCES[root_depth],
+        "box": BOX_SOURCES[root_depth],
+        "joint_sets": JOINT_SETS,
+        "alignment": ALIGNMENT,
+        "interval": INTERVAL.format(config.evaluate.bootstrap),
+        "depth_box_mm": space.depth_box_mm,
+        "root_box_mm": space.root_box_mm,
+        "crop_size_px": space.input_size,
+        "data_source": config.data.source,
+        "experiment": experiment,
+        "experiment_key": provenance.get("experiment_key"),
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": _sha256(checkpoint),
+        "seed": provenance.get("seed"),
+        "software": f"digit {__version__}",
+    }
+    folder = layout.evaluation(experiment, split, root_depth)
+    _write_predictions(folder / "predictions.npz", outputs, dataset.index)
+    _write_per_joint(folder / "per_joint.csv", scores["per_joint"])
+    write_json(folder / "metrics.json", {"protocol": protocol, **scores})
+    known = {name: value for name, value in scores["metrics"].items() if value is not None}
+    log.info("%s %s-%s: %s", experiment, split, root_depth, ", ".join(f"{k} {v:.4g}" for k, v in known.items()))
+
+
+def load_outputs(path: Path, index: SplitIndex) -> inference.Outputs:
+    """Read a saved predictions.npz, to score it again with :func:`digit.scoring.score`.
+
+    Raises:
+        UserError: when the file is damaged or belongs to another index.
+    """
+    remedy = "run `digit evaluate` again"
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            names = saved["im_path"].tolist()
+            outputs = inference.Outputs(**{name: saved[name] for name in saved.files if name != "im_path"})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: is not a predictions file ({error}); {remedy}") from error
+    rows = outputs.row
+    if rows.max(initial=-1) >= len(index) or _image_paths(index, rows) != names:
+        raise UserError(f"{path}: was made with another index; {remedy}")
+    return outputs
+
+
+def _open_dataset(
+    config: Config, split: str, root_depth: RootDepth, settings: ModelSettings
+) -> tuple[HandDataset, dict[str, int]]:
+    """All samples of a split in protocol order, and how many were left out for each reason."""
+    layout, shards = Layout.of(config), range(config.data.shards)
+    index = open_index(layout.index(split))
+    images = Store([layout.images(split, shard) for shard in shards])
+    parts = Store([layout.parts(split, shard) for shard in shards])
+    masks = Masks.open(parts, [str(layout.fit(split, shard)) for shard in shards], len(index))
+    rows, reasons = index.protocol_order(), images.excluded()
+    left_out = np.array([name in reasons for name in index.keys(rows)], dtype=bool)
+    kinds = [reasons[name] for name in index.keys(rows[left_out])]
+    rows = rows[~left_out]
+    if not len(rows):
+        raise UserError(f"{layout.images(split, 0).parent}: no sample of split {split} is left to evaluate")
+    dataset = HandDataset(index, images, settings, rows, masks, root_depth)
+    return dataset, {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def _require_finite(outputs: inference.Outputs, checkpoint: Path) -> None:
+    answers = (outputs.joint_coord, outputs.rel_root_depth, outputs.hand_type)
+    finite = np.logical_and.reduce([np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in answers])
+    if not finite.all():
+        raise UserError(
+            f"{checkpoint}: the network's answers are not finite for {(~finite).sum()} of {len(finite)} samples, so "
+            "training has diverged; lower training.lr or set training.clip_norm, then train again"
+        )
+
+
+def _constant(layout: Layout) -> metrics.ConstantPose | None:
+    """Average the training split, if its index is there."""
+    if not layout.index("train").is_dir():
+        log.warning("%s is missing: no mean-pose yardstick", layout.index("train"))
+        return None
+    return scoring.constant_of(open_index(layout.index("train")))
+
+
+def _image_paths(index: SplitIndex, rows: np.ndarray) -> list[str]:
+    return [f"{index.split}/{name}" for name in index.keys(rows)]
+
+
+def _write_predictions(path: Path, outputs: inference.Outputs, index: SplitIndex) -> None:
+    arrays = dict(vars(outputs))
+    arrays |= {name: arrays[name].astype(np.int32) for name in ("overlap_px", "union_px")}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, im_path=np.array(_image_paths(index, outputs.row)), **arrays)
+
+
+def _write_per_joint(path: Path, per_joint: dict[str, dict[str, float | None]]) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["joint", "sh_mm", "ih_mm", "all_mm"])
+        for joint, row in per_joint.items():
+            writer.writerow([joint, *("" if row[k] is None else f"{row[k]:.4f}" for k in ("sh", "ih", "all"))])
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    path = folder / "provenance.json"
+    return read_json(path, "train the experiment again") if path.is_file() else {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
