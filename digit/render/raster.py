@@ -46,7 +46,8 @@ def face_buffer(
     vertices, faces, focal, princpt = _checked(vertices_cam_mm, faces, focal_px, princpt_px)
     face_index = np.full((height, width), -1, dtype=np.int32)
     inverse_depth = np.zeros((height, width), dtype=np.float32)
-    _draw(*_project(vertices, focal, princpt), faces, 0, 0, face_index, inverse_depth)
+    numbers = np.arange(len(faces), dtype=np.int32)
+    _draw(*_project(vertices, focal, princpt), faces, numbers, 0, 0, face_index, inverse_depth)
     with np.errstate(divide="ignore"):
         return face_index, np.float32(1.0) / inverse_depth
 
@@ -116,13 +117,14 @@ def _draw(
     screen: np.ndarray,
     inverse: np.ndarray,
     faces: np.ndarray,
+    face_values: np.ndarray,
     left: int,
     top: int,
-    face_index: np.ndarray,
+    values: np.ndarray,
     inverse_depth: np.ndarray,
 ) -> None:
-    """Draw faces into a window of the image whose first pixel is (left, top), in place."""
-    rows, columns = face_index.shape
+    """Write the value of the nearest face into a window of the image whose first pixel is (left, top), in place."""
+    rows, columns = values.shape
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         if inverse[a] == 0.0 or inverse[b] == 0.0 or inverse[c] == 0.0:
@@ -143,26 +145,32 @@ def _draw(
         last_row = min(max(ay, by, cy) // SUBPIXELS, top + rows - 1)
         if first > last or first_row > last_row:
             continue
-        # Twice the area between an edge and the pixel, for the edges opposite to a, b and c; a pixel exactly on
-        # an edge belongs to the face if the edge is a left one (going up) or a top one (level, going right).
+        # Twice the area between an edge and the pixel, for the edges opposite to a, b and c, less 1 for edges that
+        # do not own the pixels exactly on them: left edges (going up) and top ones (level, going right) do.
         x, y = first * SUBPIXELS, first_row * SUBPIXELS
-        edge_a = (cx - bx) * (y - by) - (cy - by) * (x - bx)
-        edge_b = (ax - cx) * (y - cy) - (ay - cy) * (x - cx)
-        edge_c = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
-        least_a = 0 if cy < by or (cy == by and cx > bx) else 1
-        least_b = 0 if ay < cy or (ay == cy and ax > cx) else 1
-        least_c = 0 if by < ay or (by == ay and bx > ax) else 1
+        bias_a = 0 if cy < by or (cy == by and cx > bx) else 1
+        bias_b = 0 if ay < cy or (ay == cy and ax > cx) else 1
+        bias_c = 0 if by < ay or (by == ay and bx > ax) else 1
+        edge_a = (cx - bx) * (y - by) - (cy - by) * (x - bx) - bias_a
+        edge_b = (ax - cx) * (y - cy) - (ay - cy) * (x - cx) - bias_b
+        edge_c = (bx - ax) * (y - ay) - (by - ay) * (x - ax) - bias_c
         right_a, right_b, right_c = (by - cy) * SUBPIXELS, (cy - ay) * SUBPIXELS, (ay - by) * SUBPIXELS
         down_a, down_b, down_c = (cx - bx) * SUBPIXELS, (ax - cx) * SUBPIXELS, (bx - ax) * SUBPIXELS
         weight_a, weight_b, weight_c = inverse[a] / area, inverse[b] / area, inverse[c] / area
         for row in range(first_row - top, last_row - top + 1):
             here_a, here_b, here_c = edge_a, edge_b, edge_c
+            entered = False
             for column in range(first - left, last - left + 1):
-                if here_a >= least_a and here_b >= least_b and here_c >= least_c:
-                    value = np.float32(here_a * weight_a + here_b * weight_b + here_c * weight_c)
-                    if value > inverse_depth[row, column]:
-                        inverse_depth[row, column] = value
-                        face_index[row, column] = f
+                if (here_a | here_b | here_c) >= 0:
+                    entered = True
+                    nearness = np.float32(
+                        (here_a + bias_a) * weight_a + (here_b + bias_b) * weight_b + (here_c + bias_c) * weight_c
+                    )
+                    if nearness > inverse_depth[row, column]:
+                        inverse_depth[row, column] = nearness
+                        values[row, column] = face_values[f]
+                elif entered:
+                    break
                 here_a += right_a
                 here_b += right_b
                 here_c += right_c
@@ -175,7 +183,7 @@ def _draw(
 def _label(
     screen: np.ndarray, inverse: np.ndarray, faces: np.ndarray, face_labels: np.ndarray, mask: np.ndarray
 ) -> None:
-    """Draw labels into ``mask``, in place, with buffers no larger than what the mesh covers."""
+    """Draw labels into ``mask``, in place, with a depth buffer no larger than what the mesh covers."""
     height, width = mask.shape
     left, right, top, bottom = width, -1, height, -1
     for n in range(len(inverse)):
@@ -187,10 +195,5 @@ def _label(
     left, right, top, bottom = max(left, 0), min(right, width - 1), max(top, 0), min(bottom, height - 1)
     if left > right or top > bottom:
         return
-    face_index = np.full((bottom - top + 1, right - left + 1), -1, dtype=np.int32)
-    inverse_depth = np.zeros(face_index.shape, dtype=np.float32)
-    _draw(screen, inverse, faces, left, top, face_index, inverse_depth)
-    for row in range(face_index.shape[0]):
-        for column in range(face_index.shape[1]):
-            if face_index[row, column] >= 0:
-                mask[top + row, left + column] = face_labels[face_index[row, column]]
+    window = mask[top : bottom + 1, left : right + 1]
+    _draw(screen, inverse, faces, face_labels, left, top, window, np.zeros(window.shape, dtype=np.float32))
