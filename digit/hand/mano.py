@@ -3,13 +3,16 @@
 import contextlib
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import smplx
 import torch
 from smplx.utils import Struct
 
-from digit.hand import mesh
+from digit.console import log
+from digit.errors import UserError
+from digit.hand import mesh, official
 from digit.hand.open_hand.model import load_open_hand
 
 FRAMES_PER_BATCH = 64
@@ -75,23 +78,52 @@ def load_hands(hand_model: str = "open", sealed_faces: str | None = None, joint_
     """Load both hands.
 
     Args:
-        hand_model: ``open`` for the embedded hand.
+        hand_model: ``open`` for the embedded hand, or a folder with MANO_RIGHT.pkl and MANO_LEFT.pkl.
         sealed_faces: the published part table ``sealed_faces.npy``; by default parts follow the skinning.
-        joint_regressor: ``J_regressor_mano_ih26m.npy``, 21 x 778.
+        joint_regressor: ``J_regressor_mano_ih26m.npy``, 21 x 778; the open hand brings its own. With MANO and
+            without it, MANO's own joints and single fingertip vertices stand in, and the log says so.
 
     Raises:
-        UserError: a file is missing, damaged or refused; the message names it.
+        UserError: a file is missing, damaged, refused or does not belong to the model; the message names it.
     """
-    models = load_open_hand()
-    return Hands(*(_hand(models[side], side) for side in ("right", "left")))
+    if hand_model == "open":
+        models = load_open_hand()
+        for key, value in (("sealed_faces", sealed_faces), ("joint_regressor", joint_regressor)):
+            if value is not None:
+                raise UserError(
+                    f"data.{key}: {value} belongs to MANO's mesh; set it to null with data.hand_model: open"
+                )
+    else:
+        models = official.load_mano_folder(Path(hand_model))
+    regressor = None if joint_regressor is None else official.load_joint_regressor(Path(joint_regressor))
+    if regressor is None and hand_model != "open":
+        log.warning(
+            "data.joint_regressor is not set: MANO's own joints and fingertip vertices stand in for InterHand2.6M's, "
+            "so fit errors are approximate by several mm and data.max_fit_error_mm rejects other frames"
+        )
+    parts = None
+    if sealed_faces is not None:
+        parts = official.load_part_table(Path(sealed_faces), models["right"]["f"])
+    return Hands(*(_hand(models[side], side, regressor, parts) for side in ("right", "left")))
 
 
-def _hand(arrays: dict[str, np.ndarray], side: str) -> Hand:
-    faces = arrays["f"].astype(np.int64)
-    closed = mesh.sealed_faces(faces, side)
-    labels = mesh.face_labels(mesh.labels_by_skinning(closed, arrays["weights"]), side)
-    regressor = mesh.interhand_regressor(arrays["J_regressor"])
-    return Hand(side, faces, closed, labels, regressor, _smplx_model(arrays, side))
+def _hand(
+    arrays: dict[str, np.ndarray],
+    side: str,
+    regressor: np.ndarray | None,
+    part_table: tuple[np.ndarray, np.ndarray] | None,
+) -> Hand:
+    """Assemble one hand; without a regressor or part table they follow from the model's arrays."""
+    if part_table is None:
+        closed = mesh.sealed_faces(arrays["f"], side)
+        parts = mesh.labels_by_skinning(closed, arrays["weights"])
+    else:
+        closed, parts = part_table
+        closed = closed if side == "right" else closed[:, [1, 0, 2]]
+    if regressor is None:
+        regressor = mesh.interhand_regressor(arrays["J_regressor"])
+    labels = mesh.face_labels(parts, side)
+    return Hand(side, arrays["f"], closed, labels, regressor, _smplx_model(arrays, side))
 
 
 def _smplx_model(arrays: dict[str, np.ndarray], side: str) -> smplx.MANO:
