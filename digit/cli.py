@@ -71,12 +71,15 @@ def _version(
 
 
 @app.command(rich_help_panel=PIPELINE)
-def synthesize(config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def synthesize(
+    processes: Annotated[int | None, typer.Option(min=1, help="Workers; one for each core unless given.")] = None,
+    config: ConfigFiles = DEFAULT_CONFIG,
+) -> None:
     """Make a small data set with the embedded hand, in InterHand2.6M's own layout."""
     with _writing(config, "synthesize") as resolved:
         from digit.stages.synthesize import synthesize as stage
 
-        stage(resolved)
+        stage(resolved, processes)
 
 
 @app.command(rich_help_panel=PIPELINE)

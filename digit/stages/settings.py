@@ -18,7 +18,7 @@ _HANDS = ("data.hand_model", "data.sealed_faces", "data.joint_regressor")
 
 READS: dict[str, tuple[str, ...]] = {
     "synthesize": ("run.seed", "synthetic"),
-    "check": ("run.seed", "data.check_images", "data.damaged_images"),
+    "check": ("run.seed", "data.check_images", "data.damaged_images", "evaluate.splits", "evaluate.root_depth"),
     "index": (),
     "images": ("data.shards", "data.damaged_images"),
     "parts": ("data.shards", "data.max_fit_error_mm", "parts", *_HANDS),

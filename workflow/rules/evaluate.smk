@@ -4,6 +4,8 @@
 rule evaluate_experiment:
     input:
         unpack(lambda wildcards: samples(wildcards.split)),
+        # The mean pose of the training split is the yardstick.
+        yardstick=LAYOUT.index("train"),
         settings=LAYOUT.settings("evaluate"),
         experiment=LAYOUT.settings("experiments/{experiment}"),
         best=rules.train_experiment.output.best,

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Make .venv and install exactly what requirements.lock names. Called by make; needs no root.
+set -euo pipefail
+
+fail() {
+    printf 'digit: %s\n' "$1" >&2
+    exit 1
+}
+
+recent() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if recent "$candidate"; then
+            python=$candidate
+            break
+        fi
+    done
+fi
+[ -n "$python" ] || fail 'Python 3.11 or newer is needed and was not found; on Debian or Ubuntu install the package python3.'
+recent "$python" || fail "$python is older than Python 3.11; name a newer one: make PYTHON=python3.12 ..."
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python cannot make virtual environments; on Debian or Ubuntu install the package python3-venv."
+
+if [ -x .venv/bin/python ] && ! recent .venv/bin/python; then
+    fail '.venv was made with a Python that is gone or older than 3.11; remove the folder .venv and try again.'
+fi
+[ -x .venv/bin/pip ] || "$python" -m venv .venv
+
+total=$(grep -c '^[A-Za-z0-9_.-]*==' requirements.lock)
+printf 'Installing into .venv (once; about 7 GB and a few minutes)\n'
+if ! .venv/bin/python -m pip install --no-deps --require-hashes -r requirements.lock 2>&1 | tee .venv/install.log |
+    awk -v total="$total" -v width="$([ -t 1 ] && echo 1 || echo 0)" '
+        /^(Collecting|Requirement already satisfied:)/ {
+            done++
+            name = $1 == "Collecting" ? $2 : $4
+            sub(/[=<>!~].*/, "", name)
+            if (width) printf "\r  %3d of about %d: %-40s", done, total, name
+            else if (done % 25 == 0) printf "  %d of about %d packages\n", done, total
+            fflush()
+        }
+        /^Installing collected packages/ { if (width) printf "\r"; printf "  unpacking %-50s\n", ""; fflush() }
+    '; then
+    tail -n 15 .venv/install.log >&2
+    fail 'the installation failed; the lines above say why, all of them are in .venv/install.log.'
+fi
+.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+printf '  done\n'
