@@ -1,0 +1,104 @@
+"""How well the hand fits agree with the annotated joints: errors, what is accepted, and the table on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from digit.data.index import SplitIndex
+from digit.skeleton import HANDS, JOINTS_PER_HAND
+
+
+@dataclass
+class FitTable:
+    """What is learnt about the hands of n samples while their masks are drawn; axes of length 2 are [right, left]."""
+
+    fitted: np.ndarray
+    """(n, 2) bool: a hand fit exists."""
+    error_mm: np.ndarray
+    """(n, 2) mean distance between regressed and annotated valid joints; NaN where there is no fit or no joint."""
+    pixels: np.ndarray
+    """(n, 2) int32 pixels that show the hand."""
+
+    @classmethod
+    def empty(cls, count: int) -> "FitTable":
+        """A table to be filled in."""
+        return cls(np.zeros((count, 2), bool), np.full((count, 2), np.nan), np.zeros((count, 2), np.int32))
+
+
+def mean_over_valid(distances_mm: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Mean of (n, 42) distances over each hand's valid joints: (n, 2), NaN for a hand without one."""
+    valid = valid & np.isfinite(distances_mm)
+    counts = valid.reshape(-1, 2, JOINTS_PER_HAND).sum(axis=-1)
+    sums = np.where(valid, distances_mm, 0.0).reshape(-1, 2, JOINTS_PER_HAND).sum(axis=-1)
+    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+
+
+def judge_fits(table: FitTable, hand_type: np.ndarray, max_fit_error_mm: float | None) -> tuple[np.ndarray, list[str]]:
+    """Decide which fits may supervise.
+
+    Args:
+        table: the samples' fits.
+        hand_type: (n, 2) bool, which hands are annotated as present.
+        max_fit_error_mm: largest error of an accepted fit; None accepts all.
+
+    Returns:
+        (n, 2) bool; and for each sample what is wrong with its hands, empty if nothing is. A missing fit of a hand
+        that is not there is not wrong.
+    """
+    missing = hand_type & ~table.fitted
+    outside = hand_type & table.fitted & (table.pixels == 0)
+    limit = np.inf if max_fit_error_mm is None else max_fit_error_mm
+    unmeasured = table.fitted & np.isnan(table.error_mm) & (max_fit_error_mm is not None)
+    worse = table.fitted & (table.error_mm > limit)
+    reasons = [""] * len(hand_type)
+    for row, side in np.argwhere(missing | outside | unmeasured | worse):
+        notes = [reasons[row]] if reasons[row] else []
+        if missing[row, side]:
+            notes.append(f"{HANDS[side]}: no fit")
+        if outside[row, side]:
+            notes.append(f"{HANDS[side]}: not in the picture")
+        if unmeasured[row, side]:
+            notes.append(f"{HANDS[side]}: fit error unknown, no valid joint")
+        if worse[row, side]:
+            notes.append(f"{HANDS[side]}: fit error {table.error_mm[row, side]:.1f} mm above {limit:g} mm")
+        reasons[row] = "; ".join(notes)
+    return table.fitted & ~worse & ~unmeasured, reasons
+
+
+def write_fits(
+    path: Path,
+    index: SplitIndex,
+    first: int,
+    past: int,
+    table: FitTable,
+    max_fit_error_mm: float | None,
+    note: str,
+) -> None:
+    """Write the table of fit errors, one row per sample; an unknown error is null.
+
+    Columns: row (of the index), file_name, fit_right_mm, fit_left_mm, valid_right, valid_left (a fit exists and is
+    accepted), pixels_right, pixels_left (that show the hand), reason (why something is missing or not accepted).
+    ``note`` is kept in the file's metadata.
+    """
+    valid, reasons = judge_fits(table, index.hand_type[first:past], max_fit_error_mm)
+    columns: dict[str, pa.Array] = {
+        "row": pa.array(np.arange(first, past, dtype=np.int64)),
+        "file_name": pa.array(index.keys(slice(first, past)), pa.string()),
+    }
+    for side, name in enumerate(HANDS):
+        error = table.error_mm[:, side]
+        columns[f"fit_{name}_mm"] = pa.array(error, pa.float64(), mask=np.isnan(error))
+    columns |= {f"valid_{name}": pa.array(valid[:, side]) for side, name in enumerate(HANDS)}
+    columns |= {f"pixels_{name}": pa.array(table.pixels[:, side]) for side, name in enumerate(HANDS)}
+    columns["reason"] = pa.array(reasons, pa.string())
+    pq.write_table(pa.table(columns).replace_schema_metadata({"digit": note}), path, compression="zstd")
+
+
+def summary(table: FitTable) -> str:
+    """Describe fit errors in a few words."""
+    known = [errors[~np.isnan(errors)] for errors in table.error_mm.T]
+    words = [f"{name} {np.median(e):.1f} mm" for name, e in zip(HANDS, known, strict=True) if len(e)]
+    return f"median fit error {', '.join(words)}" if words else "no fit could be measured"

@@ -1,0 +1,326 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from digit import geometry
+from digit.config import resolve
+from digit.data.fits import FitTable, judge_fits, mean_over_valid
+from digit.data.index import COLUMNS, open_index, write_index
+from digit.data.store import Store
+from digit.errors import UserError
+from digit.hand.mano import load_hands
+from digit.hand.mesh import seal
+from digit.layout import Layout
+from digit.skeleton import LABEL_NAMES
+from digit.stages.parts import encode_mask, hand_digest, parts
+
+REPOSITORY = Path(__file__).parents[2]
+FRAMES, CAMERAS, WIDTH, HEIGHT = 8, 3, 256, 168
+NOTHING, NO_LEFT, NO_JOINT, BAD_FIT, BROKEN = 1, 2, 3, 4, 5
+"""Frames without any fit, without a left fit, without a valid right joint, with a bad right fit, with a NaN fit."""
+
+
+@pytest.fixture(scope="module")
+def hands():
+    return load_hands()
+
+
+def make_columns(hands, frames=FRAMES):
+    """Columns of an index whose hands stand in front of three cameras, two of them turned on their side."""
+    rng = np.random.default_rng(11)
+    columns = {
+        "mano_pose": rng.normal(0, 0.2, (frames, 2, 48)),
+        "mano_shape": rng.normal(0, 1, (frames, 2, 10)),
+        "mano_trans_m": np.array([[-0.06, 0, 0], [0.06, 0, 0.02]]) + rng.normal(0, 0.01, (frames, 2, 3)),
+        "mano_valid": np.ones((frames, 2), bool),
+    }
+    columns["mano_pose"][:, :, 0] += np.pi / 2
+    columns = {name: values.astype(COLUMNS[name].kind) for name, values in columns.items()}
+    joints = np.zeros((frames, 42, 3))
+    for side, hand in enumerate((hands.right, hands.left)):
+        vertices = hand.vertices_world_mm(*(columns[f"mano_{n}"][:, side] for n in ("pose", "shape", "trans_m")))
+        joints[:, side * 21 : side * 21 + 21] = hand.joints_world_mm(vertices)
+    columns["joints_world_mm"] = joints + np.array([3.0, 0, 4.0])
+    columns["joints_world_valid"] = np.ones((frames, 42), bool)
+    columns["frame_capture"], columns["frame_number"] = np.arange(frames) // 4, np.arange(frames)
+    angles = np.radians([-30.0, 0.0, 30.0])
+    zero, one = np.zeros(3), np.ones(3)
+    rotation = np.array(
+        [[np.cos(angles), zero, -np.sin(angles)], [zero, one, zero], [np.sin(angles), zero, np.cos(angles)]]
+    )
+    columns["rotation"] = np.moveaxis(rotation, -1, 0)
+    columns["position_mm"] = np.swapaxes(columns["rotation"], 1, 2) @ np.array([0, 0, -900.0])
+    columns["focal_px"], columns["princpt_px"] = np.full((3, 2), 640.0), np.full((3, 2), [127.0, 85.0])
+    columns["camera_capture"], columns["camera_name"] = np.zeros(3), np.array([b"a", b"b", b"c"])
+    n = frames * CAMERAS
+    rows = {"frame_row": np.repeat(np.arange(frames), 3), "camera_row": np.tile(np.arange(3), frames)}
+    portrait = rows["camera_row"] > 0
+    names = [f"Capture{f // 4}/s/cam{c}/image{f}.jpg".encode() for f in range(frames) for c in "abc"]
+    columns |= rows | {
+        "annot_id": np.arange(n), "annotation_order": np.arange(n), "capture": rows["frame_row"] // 4,
+        "frame": rows["frame_row"], "width": np.where(portrait, HEIGHT, WIDTH),
+        "height": np.where(portrait, WIDTH, HEIGHT),
+        "box_px": np.zeros((n, 4)), "joint_valid": np.ones((n, 42), bool), "hand_type": np.ones((n, 2), bool),
+        "hand_type_valid": np.ones(n, bool), "file_name": np.array(names), "rootnet_box_px": np.zeros((n, 4)),
+        "rootnet_depth_mm": np.zeros((n, 2)), "rootnet_valid": np.zeros(n, bool),
+    }  # fmt: skip
+    return {name: a if COLUMNS[name].kind == "S" else a.astype(COLUMNS[name].kind) for name, a in columns.items()}
+
+
+def spoil(columns):
+    """Give single frames the defects that real annotations have."""
+    columns = {name: values.copy() for name, values in columns.items()}
+    columns["mano_valid"][NOTHING] = False
+    columns["mano_valid"][NO_LEFT, 1] = False
+    columns["joints_world_valid"][NO_JOINT, :21] = False
+    columns["joints_world_mm"][BAD_FIT, :21, 1] += 60
+    columns["mano_pose"][BROKEN, 0, 0] = np.nan
+    columns["hand_type"][7 * CAMERAS] = [True, False]
+    columns["joint_valid"][7 * CAMERAS + 1, 1:] = False
+    return columns
+
+
+@pytest.fixture(scope="module")
+def spoilt(hands):
+    return spoil(make_columns(hands))
+
+
+def make_config(folder, columns, shards=1, **data):
+    config = resolve({"run": {"folder": str(folder), "name": "r"}, "data": {"shards": shards, **data}})
+    write_index(Layout.of(config).index("train"), "train", columns, [])
+    return config
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory, spoilt):
+    config = make_config(tmp_path_factory.mktemp("parts"), spoilt, max_fit_error_mm=40.0)
+    parts(config, "train", 0)
+    layout = Layout.of(config)
+    return config, Store(layout.parts("train", 0)), pd.read_parquet(layout.fit("train", 0))
+
+
+def decode(store, name):
+    return cv2.imdecode(np.frombuffer(store.get(name), np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_each_sample_with_a_fit_has_a_mask_as_large_as_its_image(drawn):
+    config, store, _ = drawn
+    index = open_index(Layout.of(config).index("train"))
+    expected = [name for row, name in enumerate(index.keys()) if index.frame_row[row] != NOTHING]
+    assert sorted(store.keys()) == sorted(expected)
+    for row, name in enumerate(index.keys()):
+        if name in store:
+            mask = decode(store, name)
+            assert mask.dtype == np.uint8 and mask.shape == (index.height[row], index.width[row])
+            assert mask.max() <= 32 and mask.any()
+
+
+def test_labels_of_a_hand_appear_only_where_its_fit_exists(drawn):
+    _, store, table = drawn
+    index = open_index(Layout.of(drawn[0]).index("train"))
+    for row, name in enumerate(index.keys()):
+        if name in store:
+            mask, frame = decode(store, name), index.frame_row[row]
+            assert ((mask >= 1) & (mask <= 16)).any() == (frame != BROKEN)
+            assert (mask >= 17).any() == (frame != NO_LEFT)
+            pixels = table.loc[row, ["pixels_right", "pixels_left"]].tolist()
+            assert pixels == [((mask > 0) & (mask < 17)).sum(), (mask > 16).sum()]
+
+
+def test_labels_equal_a_ray_cast(drawn, hands):
+    """The nearest face along the ray of a pixel, by an intersection test in 3D, carries the pixel's label."""
+    config, store, _ = drawn
+    index = open_index(Layout.of(config).index("train"))
+    faces = np.concatenate([hands.right.sealed_faces, hands.left.sealed_faces + 779])
+    labels = np.concatenate([hands.right.face_labels, hands.left.face_labels])
+    rng, checked = np.random.default_rng(0), 0
+    for row in (0, 1, 20):
+        frame, camera = index.frame_row[row], index.camera_row[row]
+        fits = (index.mano_pose[frame], index.mano_shape[frame], index.mano_trans_m[frame])
+        world = [
+            seal(hands[s].vertices_world_mm(*(v[k : k + 1] for v in fits))[0]) for k, s in enumerate(("right", "left"))
+        ]
+        points = geometry.world_to_camera(np.concatenate(world), index.rotation[camera], index.position_mm[camera])
+        mask = decode(store, index.keys()[row])
+        near_hand = np.argwhere(cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0)
+        for y, x in near_hand[rng.permutation(len(near_hand))[:150]]:
+            pixel = (np.array([x, y]) - index.princpt_px[camera]) / index.focal_px[camera]
+            label, clear = cast(np.append(pixel, 1.0), points, faces, labels)
+            if clear:
+                checked += 1
+                assert mask[y, x] == label
+    assert checked > 350
+
+
+def cast(ray, points, faces, labels, margin=2e-3):
+    """Label that a ray sees, and whether it passes all edges of nearer faces clearly (Moeller, Trumbore 1997)."""
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    normal = np.cross(ray, c - a)
+    scale = ((b - a) * normal).sum(-1)
+    u = (-a * normal).sum(-1) / scale
+    other = np.cross(-a, b - a)
+    v, depth = other @ ray / scale, (other * (c - a)).sum(-1) / scale
+    inside = np.minimum(np.minimum(u, v), 1 - u - v)
+    hit, doubtful = (inside > 0) & (depth > 0), np.abs(inside) < margin
+    nearest = depth[hit].min() if hit.any() else np.inf
+    clear = not (doubtful & (depth > 0) & (depth <= nearest + 1)).any()
+    return (labels[hit][depth[hit].argmin()] if hit.any() else 0), clear
+
+
+def test_fit_errors_are_distances_over_valid_joints_and_never_nan(drawn):
+    _, _, table = drawn
+    frame = np.arange(len(table)) // CAMERAS
+    errors = table[["fit_right_mm", "fit_left_mm"]].to_numpy(dtype=float, na_value=-1)
+    missing = np.stack([np.isin(frame, [NOTHING, NO_JOINT, BROKEN]), np.isin(frame, [NOTHING, NO_LEFT])], 1)
+    missing[7 * CAMERAS + 1, 1] = True
+    bad = np.stack([frame == BAD_FIT, np.zeros(len(frame), bool)], 1)
+    np.testing.assert_array_equal(errors == -1, missing)
+    np.testing.assert_allclose(errors[~missing & ~bad], 5.0, atol=1e-3)
+    np.testing.assert_allclose(errors[bad], np.hypot(60, 5), atol=1e-3)
+
+
+def test_table_states_what_is_valid_and_why(drawn):
+    _, _, table = drawn
+    frame = np.arange(len(table)) // CAMERAS
+    np.testing.assert_array_equal(table["valid_right"], ~np.isin(frame, [NOTHING, NO_JOINT, BAD_FIT, BROKEN]))
+    valid_left = ~np.isin(frame, [NOTHING, NO_LEFT])
+    valid_left[7 * CAMERAS + 1] = False
+    np.testing.assert_array_equal(table["valid_left"], valid_left)
+    reasons = {f: table["reason"][f * CAMERAS] for f in range(FRAMES)}
+    assert reasons == {
+        0: "",
+        NOTHING: "right: no fit; left: no fit",
+        NO_LEFT: "left: no fit",
+        NO_JOINT: "right: fit error unknown, no valid joint",
+        BAD_FIT: "right: fit error 60.2 mm above 40 mm",
+        BROKEN: "right: no fit",
+        6: "",
+        7: "",
+    }
+    assert table["reason"][7 * CAMERAS + 1] == "left: fit error unknown, no valid joint"
+    np.testing.assert_array_equal(table["row"], np.arange(len(table)))
+
+
+def test_without_a_threshold_every_fit_is_accepted():
+    table = FitTable(np.array([[True, True], [False, True]]), np.array([[999.0, np.nan], [np.nan, 1]]), np.ones((2, 2)))
+    valid, reasons = judge_fits(table, np.array([[True, False], [False, True]]), None)
+    np.testing.assert_array_equal(valid, table.fitted)
+    assert reasons == ["", ""]
+
+
+def test_a_hand_outside_the_picture_is_noted():
+    table = FitTable(np.ones((1, 2), bool), np.ones((1, 2)), np.array([[0, 12]]))
+    valid, reasons = judge_fits(table, np.ones((1, 2), bool), 5.0)
+    assert valid.all() and reasons == ["right: not in the picture"]
+
+
+def test_mean_over_valid_ignores_what_is_not():
+    distances = np.full((2, 42), 7.0)
+    distances[0, :20], distances[1, 21:] = 1e9, np.nan
+    valid = np.ones((2, 42), bool)
+    valid[0, :20] = False
+    np.testing.assert_array_equal(mean_over_valid(distances, valid), [[7, 7], [7, np.nan]])
+
+
+def test_header_describes_the_shard(drawn, hands):
+    config, store, _ = drawn
+    header = store.header
+    assert header["labels"] == list(LABEL_NAMES) and header["labels_version"] == 1
+    assert header["backend"] == "numba" and header["stage"] == "parts" and header["rows"] == [0, FRAMES * CAMERAS]
+    assert header["hand_model"] == {"name": "open", "sha256": hand_digest(hands)}
+    assert str(config.run.folder) not in str(header)
+
+
+def test_digest_follows_the_part_table(hands):
+    other = dataclasses.replace(hands, left=dataclasses.replace(hands.left, face_labels=hands.left.face_labels[::-1]))
+    assert hand_digest(other) != hand_digest(hands) == hand_digest(load_hands())
+
+
+def test_shards_together_equal_one_shard(drawn, tmp_path, spoilt):
+    _, whole, table = drawn
+    config = make_config(tmp_path, spoilt, shards=3, max_fit_error_mm=40.0)
+    layout = Layout.of(config)
+    for shard in range(3):
+        parts(config, "train", shard)
+    store = Store([layout.parts("train", shard) for shard in range(3)])
+    assert {name: store.get(name) for name in store.keys()} == {name: whole.get(name) for name in whole.keys()}  # noqa: SIM118
+    tables = pd.concat([pd.read_parquet(layout.fit("train", shard)) for shard in range(3)], ignore_index=True)
+    pd.testing.assert_frame_equal(tables, table)
+
+
+def test_more_shards_than_frames_leave_some_empty(tmp_path, hands):
+    config = make_config(tmp_path, make_columns(hands, frames=4), shards=9)
+    layout = Layout.of(config)
+    for shard in range(9):
+        parts(config, "train", shard)
+    assert len(Store([layout.parts("train", shard) for shard in range(9)])) == 12
+    assert sum(len(pd.read_parquet(layout.fit("train", shard))) for shard in range(9)) == 12
+    with pytest.raises(UserError, match=r"shards are 0\.\.8"):
+        parts(config, "train", 9)
+
+
+def test_the_same_input_gives_the_same_bytes(drawn, tmp_path, spoilt):
+    config = make_config(tmp_path, spoilt, max_fit_error_mm=40.0)
+    parts(config, "train", 0)
+    ours, first = Layout.of(config), Layout.of(drawn[0])
+    assert ours.parts("train", 0).read_bytes() == first.parts("train", 0).read_bytes()
+    assert ours.fit("train", 0).read_bytes() == first.fit("train", 0).read_bytes()
+
+
+def test_killed_in_the_middle_the_next_run_completes(tmp_path, hands):
+    columns = make_columns(hands, frames=160)
+    whole = make_config(tmp_path / "whole", columns)
+    parts(whole, "train", 0)
+    config = make_config(tmp_path / "killed", columns)
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"run": {"folder": str(tmp_path / "killed"), "name": "r"}, "data": {"shards": 1}}))
+    code = "from digit.config import load_config; from digit.stages.parts import parts\n"
+    code += "import digit.stages.parts as stage, time\n"
+    code += "encode = stage.encode_mask; stage.encode_mask = lambda mask: (time.sleep(0.02), encode(mask))[1]\n"
+    code += f"print('ready', flush=True); parts(load_config({str(path)!r}), 'train', 0)"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
+    layout = Layout.of(config)
+    partial = layout.parts("train", 0).with_name(".0.lmdb.partial")
+    deadline = time.monotonic() + 60
+    while not partial.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert partial.exists() and not layout.parts("train", 0).exists() and not layout.fit("train", 0).exists()
+    parts(config, "train", 0)
+    assert layout.parts("train", 0).read_bytes() == Layout.of(whole).parts("train", 0).read_bytes()
+    assert layout.fit("train", 0).read_bytes() == Layout.of(whole).fit("train", 0).read_bytes()
+    assert {file.name for file in layout.parts("train", 0).parent.iterdir()} == {"0.lmdb", "0.fit.parquet"}
+
+
+def test_the_other_backend_agrees(drawn, tmp_path, spoilt):
+    from digit.render.gl import gl_platform
+
+    try:
+        gl_platform()
+    except UserError as error:
+        pytest.skip(f"no OpenGL on this machine: {error}")
+    config = make_config(tmp_path, spoilt, max_fit_error_mm=40.0)
+    config = dataclasses.replace(config, parts=dataclasses.replace(config.parts, backend="pyrender"))
+    parts(config, "train", 0)
+    store = Store(Layout.of(config).parts("train", 0))
+    assert store.header["backend"] == "pyrender" and sorted(store.keys()) == sorted(drawn[1].keys())
+    equal = [(decode(store, name) == decode(drawn[1], name)).mean() for name in store.keys()]  # noqa: SIM118
+    assert min(equal) > 0.999
+
+
+def test_masks_survive_encoding():
+    mask = np.random.default_rng(0).integers(0, 33, (40, 50)).astype(np.uint8)
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(encode_mask(mask), np.uint8), cv2.IMREAD_UNCHANGED), mask)
