@@ -1,0 +1,102 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.spatial.transform import Rotation
+
+from digit import geometry as geo
+
+POINTS = arrays(np.float64, (7, 3), elements=st.floats(-500, 500))
+SMALL = st.floats(-3, 3)
+
+
+def _numbers(low, high):
+    return st.floats(low, high, allow_nan=False)
+
+
+BOX = st.tuples(_numbers(-200, 500), _numbers(-200, 500), _numbers(5, 600), _numbers(5, 600)).map(np.array)
+
+
+@given(POINTS, arrays(np.float64, 3, elements=SMALL), arrays(np.float64, 3, elements=st.floats(-900, 900)))
+def test_world_to_camera_is_the_release_formula(points, rotvec, position):
+    rotation = Rotation.from_rotvec(rotvec).as_matrix()
+    moved = geo.world_to_camera(points, rotation, position)
+    for point, result in zip(points, moved, strict=True):
+        np.testing.assert_allclose(result, rotation @ (point - position), atol=1e-9)
+    np.testing.assert_allclose(moved @ rotation + position, points, atol=1e-8)
+
+
+@given(POINTS)
+def test_projection_and_back_projection_are_inverse(points):
+    points = points + [0, 0, 600.0]
+    focal, princpt = np.array([1270.0, 1265.0]), np.array([256.3, 170.1])
+    pixels = geo.project(points, focal, princpt)
+    np.testing.assert_allclose(geo.back_project(pixels, points[:, 2], focal, princpt), points, atol=1e-7)
+
+
+def test_projection_by_hand():
+    pixel = geo.project(np.array([[10.0, -20.0, 1000.0]]), np.array([1000.0, 500.0]), np.array([256.0, 167.0]))
+    np.testing.assert_allclose(pixel, [[266.0, 157.0]])
+
+
+def test_projection_of_a_point_in_the_camera_is_infinite_not_an_error():
+    assert np.isinf(geo.project(np.array([[1.0, 1.0, 0.0]]), np.ones(2), np.ones(2))).all()
+
+
+def test_batches_are_the_same_as_one_by_one():
+    rng = np.random.default_rng(0)
+    points, focal, princpt = rng.normal(size=(4, 42, 3)) + [0, 0, 9], rng.uniform(1, 2, (4, 2)), rng.normal(size=(4, 2))
+    rotation, position = Rotation.random(4, random_state=1).as_matrix(), rng.normal(size=(4, 3))
+    cam, px = geo.world_to_camera(points, rotation, position), geo.project(points, focal, princpt)
+    for k in range(4):
+        np.testing.assert_allclose(cam[k], geo.world_to_camera(points[k], rotation[k], position[k]))
+        np.testing.assert_allclose(px[k], geo.project(points[k], focal[k], princpt[k]))
+
+
+@given(BOX)
+def test_square_box_keeps_the_centre(box):
+    square = geo.square_box(box)
+    np.testing.assert_allclose(square[:2] + square[2:] / 2, box[:2] + box[2:] / 2, atol=1e-9)
+    np.testing.assert_allclose(square[2:], max(box[2:]) * 1.25)
+
+
+@given(BOX, st.sampled_from([64, 256]), _numbers(0.5, 1.5), _numbers(-np.pi, np.pi))
+def test_crop_map_sends_the_anchor_points(box, size, scale, rotation):
+    """The three anchors of the specification: centre, below the centre, right of the centre (turned)."""
+    (x, y, w, h), (cos, sin) = box, (np.cos(rotation), np.sin(rotation))
+    turn = np.array([[cos, -sin], [sin, cos]])
+    center = np.array([x + w / 2, y + h / 2])
+    anchors = np.stack([center, center + turn @ [0, h * scale / 2], center + turn @ [w * scale / 2, 0]])
+    expected = np.array([[size / 2, size / 2], [size / 2, size], [size, size / 2]])
+    affine = geo.crop_map(box, size, scale, rotation)
+    np.testing.assert_allclose(geo.apply_map(affine, anchors), expected, atol=1e-6)
+    reference = cv2.getAffineTransform(anchors.astype(np.float32), expected.astype(np.float32))
+    corners = np.array([[x, y], [x + w, y + h]])
+    np.testing.assert_allclose(geo.apply_map(affine, corners), geo.apply_map(reference, corners), atol=size * 2e-3)
+
+
+@given(BOX, _numbers(0.5, 1.5), _numbers(-np.pi, np.pi), arrays(np.float64, (9, 2), elements=st.floats(-300, 800)))
+def test_inverse_map_undoes_the_map(box, scale, rotation, points):
+    affine = geo.crop_map(box, 256, scale, rotation)
+    back = geo.apply_map(geo.invert_map(affine), geo.apply_map(affine, points))
+    np.testing.assert_allclose(back, points, atol=1e-6)
+
+
+def test_crop_maps_broadcast_over_boxes_scales_and_rotations():
+    boxes = np.array([[10.0, 20, 30, 40], [0, 0, 100, 50]])
+    maps = geo.crop_map(boxes, 64, np.array([1.0, 1.2]), np.array([0.0, 0.7]))
+    assert maps.shape == (2, 2, 3)
+    for k, (scale, rotation) in enumerate([(1.0, 0.0), (1.2, 0.7)]):
+        np.testing.assert_allclose(maps[k], geo.crop_map(boxes[k], 64, scale, rotation))
+    assert geo.crop_map(boxes[0], 64, 1.0, np.zeros(5)).shape == (5, 2, 3)
+
+
+@given(_numbers(-400, 400), _numbers(1, 800), st.sampled_from([16, 64]))
+def test_depth_cells_round_trip(depth, box, cells):
+    assert geo.cells_to_depth(geo.depth_to_cells(depth, box, cells), box, cells) == pytest.approx(depth, abs=1e-6)
+
+
+def test_depth_cells_cover_the_box():
+    np.testing.assert_allclose(geo.depth_to_cells(np.array([-200.0, 0.0, 200.0]), 400.0, 64), [0, 32, 64])
