@@ -185,7 +185,12 @@ class TrainingSettings:
     clip_norm: float | None = _key(None, "Largest gradient norm; null does not clip.", exclusiveMinimum=0)
     precision: Literal["32", "16", "bf16"] = _key("16", "32, 16 (mixed, scaled) or bf16 (mixed). 16 needs a GPU.")
     eval_every_epoch: int = _key(2, "Epochs between evaluations of valsplit.", minimum=1)
-    save_every_minutes: float = _key(10.0, "Longest time between two saves of last.ckpt.", exclusiveMinimum=0)
+    recalibrate_images: int = _key(
+        0,
+        "Training images from which batch-norm statistics are re-estimated before each evaluation; 0: never.",
+        minimum=0,
+    )
+    devices: int = _key(1, "GPUs, or processes on a CPU, that share each batch.", minimum=1)
     num_workers: int = _key(16, "Data loader processes.", minimum=0)
     seed: int = _key(1, "Seed of initialisation, order and augmentation.", minimum=0)
 
@@ -253,8 +258,9 @@ PRESETS: dict[str, dict[str, Any]] = {
             "clip_norm": 10.0,
             "precision": "32",
             "eval_every_epoch": 5,
-            "save_every_minutes": 1.0,
-            "num_workers": 1,
+            "recalibrate_images": 512,
+            "devices": 2,
+            "num_workers": 0,
         },
     },
 }

@@ -113,7 +113,7 @@ def audit_mano(columns: Columns, release: Release, split: str, problems: Problem
     """How many of the hands that samples show have a MANO fit, and so a mask?"""
     shown = columns["hand_type"]
     fitted = columns["mano_valid"][columns["frame_row"]] & shown
-    if not fitted.any():
-        path = release.annotation(split, "MANO_NeuralAnnot")
+    path = release.annotation(split, "MANO_NeuralAnnot")
+    if path.exists() and not fitted.any():
         problems.warn(path, "holds no fit of any hand, so there will be no part masks", release.remedy("annotations"))
     return {hand: {"shown": int(shown[:, k].sum()), "fitted": int(fitted[:, k].sum())} for k, hand in enumerate(HANDS)}

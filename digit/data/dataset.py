@@ -108,7 +108,8 @@ class HandDataset(Dataset):
         Returns:
             ``image`` (B, S, S, 3) uint8 RGB before colour factors, ``color`` (B, 3) float32, the pose targets
             of :func:`pose_targets`, ``hand_type_valid`` (B, 1), ``segm`` (B, S/2, S/2) uint8 labels,
-            ``segm_valid`` (B,) float32, ``inv_trans`` (B, 2, 3) crop to image px, and ``row`` (B,) index rows.
+            ``segm_valid`` (B,) float32 (the mask shows exactly the hands of the sample; otherwise it is empty),
+            ``inv_trans`` (B, 2, 3) crop to image px, and ``row`` (B,) index rows.
         """
         epochs, positions = np.divmod(np.asarray(keys, dtype=np.int64), len(self))
         rows = self.rows[positions]
@@ -129,13 +130,14 @@ class HandDataset(Dataset):
         hands = index.hand_type[rows]
         batch = pose_targets(joints_px, joints_cam_mm[..., 2], valid, hands, flip, crops, settings)
         names = index.keys(rows)
-        segm, fitted = self._masks(rows, names, crops.from_image, flip)
+        shown = self.masks is not None and (self.masks.fitted[rows] == hands).all(axis=1)
+        segm_valid = np.broadcast_to(shown, len(rows))
         batch |= {
             "image": self._images(names, crops.from_image),
             "color": augmentation.color,
             "hand_type_valid": index.hand_type_valid[rows].astype(np.float32)[:, None],
-            "segm": segm,
-            "segm_valid": (fitted == hands).all(axis=1).astype(np.float32),
+            "segm": self._masks(names, segm_valid, crops.from_image, flip),
+            "segm_valid": segm_valid.astype(np.float32),
             "inv_trans": crops.to_image.astype(np.float32),
             "row": rows,
         }
@@ -149,20 +151,15 @@ class HandDataset(Dataset):
             cv2.warpAffine(image, maps[k], (size, size), dst=crops[k], flags=cv2.INTER_LINEAR)
         return crops
 
-    def _masks(
-        self, rows: np.ndarray, names: list[str], maps: np.ndarray, flip: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _masks(self, names: list[str], wanted: np.ndarray, maps: np.ndarray, flip: np.ndarray) -> np.ndarray:
         size = self.settings.mask_size
         crops = np.zeros((len(names), size, size), np.uint8)
-        if self.masks is None:
-            return crops, np.zeros((len(names), 2), dtype=bool)
-        fitted = self.masks.fitted[rows]
         half_maps = maps * (size / self.settings.input_size)
-        for k in np.flatnonzero(fitted.any(axis=1)):
+        for k in np.flatnonzero(wanted):
             labels = cv2.imdecode(np.frombuffer(self.masks.store.get(names[k]), np.uint8), cv2.IMREAD_UNCHANGED)
             cv2.warpAffine(labels, half_maps[k], (size, size), dst=crops[k], flags=cv2.INTER_NEAREST)
         crops[flip] = MIRRORED_LABELS[crops[flip]]
-        return crops, fitted
+        return crops
 
 
 class EpochSampler(Sampler[int]):

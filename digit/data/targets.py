@@ -85,7 +85,7 @@ def pose_targets(
     return {
         "joint_coord": joint_coord.astype(np.float32),
         "joint_valid": valid.astype(np.float32),
-        "rel_root_depth": np.where(root_valid, rel_depth, 0.0).astype(np.float32)[:, None],
+        "rel_root_depth": rel_depth.astype(np.float32)[:, None],
         "root_valid": root_valid.astype(np.float32)[:, None],
         "hand_type": hands.astype(np.float32),
     }

@@ -42,7 +42,6 @@ def create_backbone(name: str, pretrained: str | None = None) -> tuple[nn.Module
 
 def _load_imagenet(net: nn.Module, name: str, pretrained: str | None) -> str:
     if pretrained is None:
-        log.warning("backbone %s starts from random weights, not from ImageNet (model.pretrained is null)", name)
         return "random"
     if pretrained == "timm":
         return _load_from_timm(net, name)

@@ -1,0 +1,66 @@
+"""Where a result comes from: configuration key, commit, versions, machine."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from digit import __version__
+from digit.config import Experiment, to_dict
+
+PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy", "opencv-python-headless", "lmdb", "smplx")
+KEY_LENGTH = 9
+GIGABYTE = 1e9
+
+
+def experiment_key(experiment: Experiment, annotations: Any) -> str:
+    """Nine hex digits that name a training: the hash of its settings and of what its index was made from."""
+    text = json.dumps([to_dict(experiment), annotations], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def software() -> dict[str, Any]:
+    """Git commit (None outside a clone), whether the tree differs from it, and versions."""
+    commit = _git("rev-parse", "HEAD")
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "git_commit": commit,
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
+        "versions": {"digit": __version__, "python": platform.python_version(), **versions},
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores this process may use, memory, and the GPU if there is one."""
+    import torch
+
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(psutil.virtual_memory().total / GIGABYTE, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

@@ -1,0 +1,142 @@
+"""Train one experiment: checkpoints, history, and where it all came from."""
+
+import logging
+import os
+import time
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import yaml
+from lightning.pytorch.strategies import DDPStrategy
+
+from digit import provenance
+from digit.config import Config, Experiment, to_dict
+from digit.console import log
+from digit.data.prepared import open_dataset
+from digit.errors import UserError
+from digit.files import remove, replacing, write_json
+from digit.layout import Layout
+from digit.model.module import DigitModule
+from digit.training import Batches, Journal, StateFiles, samples_per_step
+
+
+def train(config: Config, experiment: str) -> None:
+    """Train an experiment, or go on with its unfinished training; write its folder when it is done.
+
+    Unfinished work lives in ``train/.progress/`` and belongs to one experiment key: with other settings or
+    other annotations training starts anew.
+
+    Raises:
+        UserError: for settings that cannot work, or when an earlier stage's files are missing or damaged.
+    """
+    settings = config.experiments[experiment]
+    _require_workable(settings)
+    folder = Layout.of(config).train(experiment)
+    training = settings.training
+    lightning.seed_everything(training.seed, verbose=False)
+    dataset, _ = open_dataset(config, training.trainsplit, settings.model, augment=settings.augment, seed=training.seed)
+    validation, _ = open_dataset(config, training.valsplit, settings.model)
+    if len(dataset) < training.batch_size:
+        raise UserError(
+            f"training.batch_size {training.batch_size}: {training.trainsplit} has only {len(dataset)} samples"
+        )
+    key = provenance.experiment_key(settings, dataset.index.header["sources"])
+    files = _state_files(folder / ".progress", key)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    module = DigitModule(settings)
+    origin = module.network.backbone_origin
+    if origin.startswith("random"):
+        log.warning("%s: the backbone starts from random weights, not from ImageNet (model.pretrained)", experiment)
+    journal = Journal(experiment, training, dataset, validation, files)
+    seconds = _fit(settings, module, Batches(dataset, training), journal, files)
+    record = {
+        "experiment": experiment,
+        "experiment_key": key,
+        **provenance.software(),
+        "seed": training.seed,
+        "hardware": provenance.hardware(),
+        "started": started,
+        "seconds": seconds,
+        "samples": len(dataset),
+        "samples_seen": training.max_epoch * (len(dataset) // training.batch_size) * training.batch_size,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "backbone_weights": origin,
+    }
+    _publish(folder, files, settings, record)
+
+
+def _require_workable(settings: Experiment) -> None:
+    training = settings.training
+    if training.batch_size % (samples_per_step(training) * training.devices):
+        raise UserError(
+            f"training.batch_size {training.batch_size} cannot be shared by {training.devices} devices in steps of "
+            f"{training.iter_batch} (iter_batch); make it a multiple"
+        )
+    if training.precision == "16" and not torch.cuda.is_available():
+        raise UserError("training.precision 16 needs a GPU; use '32' or 'bf16' on a CPU")
+    gpus = torch.cuda.device_count()
+    if gpus and training.devices > gpus:
+        raise UserError(f"training.devices {training.devices}: this machine has {gpus} GPU(s)")
+
+
+def _state_files(folder: Path, key: str) -> StateFiles:
+    """The unfinished training of this experiment key; anything else there is cleared."""
+    owner = folder / "key"
+    if not owner.is_file() or owner.read_text() != key:
+        remove(folder)
+        folder.mkdir(parents=True)
+        owner.write_text(key)
+    return StateFiles(folder)
+
+
+def _fit(settings: Experiment, module: DigitModule, batches: Batches, journal: Journal, files: StateFiles) -> float:
+    """Run the training to its end and return the seconds it took, earlier attempts not included."""
+    training = settings.training
+    resume = files.resume if files.resume.is_file() else None
+    if resume:
+        log.info("%s: going on from %s", journal.name, resume)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
+    begin = time.monotonic()
+    trainer = lightning.Trainer(
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=training.devices,
+        strategy=_strategy(training.devices),
+        precision={"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}[training.precision],
+        max_epochs=training.max_epoch,
+        accumulate_grad_batches=training.batch_size // (samples_per_step(training) * training.devices),
+        gradient_clip_val=training.clip_norm,
+        callbacks=[journal],
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=os.isatty(2),
+        enable_model_summary=False,
+    )
+    trainer.fit(module, batches, ckpt_path=resume, weights_only=True)
+    return round(time.monotonic() - begin, 1)
+
+
+def _strategy(devices: int) -> Any:
+    if devices == 1:
+        return "auto"
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    return DDPStrategy(start_method="spawn", process_group_backend=backend)
+
+
+def _publish(folder: Path, files: StateFiles, settings: Experiment, record: dict[str, Any]) -> None:
+    """Move the finished training into place."""
+    with replacing(folder / "config.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
+    write_json(folder / "provenance.json", record)
+    best = files.best if files.best.is_file() else files.resume
+    for source, name in ((best, "best.ckpt"), (files.history, "history.csv"), (files.resume, "last.ckpt")):
+        if source == files.resume and name == "best.ckpt":
+            (folder / name).write_bytes(source.read_bytes())
+        else:
+            os.replace(source, folder / name)
+    remove(files.folder)
