@@ -19,9 +19,10 @@ FLOORS = [
     ["config"],
     ["layout"],
     # folders that do not import one another
-    ["model", "metrics", "provenance", "report", "data", "hand", "render"],
+    ["model", "metrics", "provenance", "report", "figures", "data", "hand", "render"],
     # what joins several of them for the stages
     ["synthetic", "scoring"],
+    ["training"],
     ["stages"],
     ["cli"],
     ["__main__"],

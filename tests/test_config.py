@@ -166,8 +166,10 @@ def test_stages_read_only_the_keys_that_rerun_them(stage):
     module = ROOT / "digit" / "stages" / f"{stage}.py"
     if not module.exists():
         pytest.skip(f"no {module.name} yet")
+    helpers = [ROOT / "digit" / "data" / "prepared.py"] if stage in ("train", "evaluate") else []
     listed = (*ALWAYS, *(READS.get(stage) or (*EXPERIMENT_READS, "experiments")))
-    keys = {key for key in _keys_read(module) if "." in key or key in Config.__dataclass_fields__}
+    found = set().union(*(_keys_read(path) for path in (module, *helpers)))
+    keys = {key for key in found if "." in key or key in Config.__dataclass_fields__}
     keys -= {key for key in keys if any(other.startswith(f"{key}.") for other in keys)}
     unlisted = {key for key in keys if key not in listed and key.split(".")[0] not in listed}
     assert not unlisted, f"list them in digit/stages/settings.py: {unlisted}"

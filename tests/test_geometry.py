@@ -30,7 +30,7 @@ def test_world_to_camera_is_the_release_formula(points, rotvec, position):
 
 @given(POINTS)
 def test_projection_and_back_projection_are_inverse(points):
-    points = points + [0, 0, 600.0]
+    points = points + np.array([0, 0, 600.0])
     focal, princpt = np.array([1270.0, 1265.0]), np.array([256.3, 170.1])
     pixels = geo.project(points, focal, princpt)
     np.testing.assert_allclose(geo.back_project(pixels, points[:, 2], focal, princpt), points, atol=1e-7)
@@ -47,7 +47,8 @@ def test_projection_of_a_point_in_the_camera_is_infinite_not_an_error():
 
 def test_batches_are_the_same_as_one_by_one():
     rng = np.random.default_rng(0)
-    points, focal, princpt = rng.normal(size=(4, 42, 3)) + [0, 0, 9], rng.uniform(1, 2, (4, 2)), rng.normal(size=(4, 2))
+    points, focal, princpt = rng.normal(size=(4, 42, 3)), rng.uniform(1, 2, (4, 2)), rng.normal(size=(4, 2))
+    points[..., 2] += 9
     rotation, position = Rotation.random(4, random_state=1).as_matrix(), rng.normal(size=(4, 3))
     cam, px = geo.world_to_camera(points, rotation, position), geo.project(points, focal, princpt)
     for k in range(4):

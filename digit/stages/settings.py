@@ -33,12 +33,8 @@ READS: dict[str, tuple[str, ...]] = {
 }
 """Keys, or whole sections, that each stage reads besides ``ALWAYS``."""
 
-EXPERIMENT_READS = (
-    *("run.seed", "synthetic"),
-    *("data.shards", "data.damaged_images", "data.max_fit_error_mm", *_HANDS),
-)
-"""What training one experiment depends on besides ``experiments.<name>`` and ``ALWAYS``: what its data are, so
-that the experiment's key names them too."""
+EXPERIMENT_READS = ("data.shards",)
+"""What training one experiment reads besides ``experiments.<name>`` and ``ALWAYS``."""
 
 
 def stage_settings(config: Config, stage: str) -> dict[str, Any]:

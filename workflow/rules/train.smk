@@ -20,7 +20,7 @@ rule train_experiment:
         LAYOUT.benchmark("train/{experiment}")
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: 1 + RUN.experiments[wildcards.experiment].training.num_workers
+    threads: lambda wildcards: train_threads(RUN.experiments[wildcards.experiment].training)
     resources:
         gpu=1,
         mem_mb=16000,
