@@ -1,13 +1,16 @@
 """How well the hand fits agree with the annotated joints: errors, what is accepted, and the table on disk."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from digit.data.index import SplitIndex
+from digit.errors import UserError
 from digit.skeleton import HANDS, JOINTS_PER_HAND
 
 
@@ -95,6 +98,43 @@ def write_fits(
     columns |= {f"pixels_{name}": pa.array(table.pixels[:, side]) for side, name in enumerate(HANDS)}
     columns["reason"] = pa.array(reasons, pa.string())
     pq.write_table(pa.table(columns).replace_schema_metadata({"digit": note}), path, compression="zstd")
+
+
+def read_fits(paths: Sequence[Path], count: int) -> pd.DataFrame:
+    """Join the tables of all shards: one row per sample, labelled with its index row; unknown errors are NaN.
+
+    Raises:
+        UserError: a table is missing or damaged, or together they do not cover the ``count`` samples of the index.
+    """
+    tables = []
+    for path in paths:
+        try:
+            tables.append(pd.read_parquet(path))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UserError(f"{path}: missing or damaged ({error}); run `digit parts` for this shard again") from error
+    table = pd.concat(tables).set_index("row").sort_index()
+    if not np.array_equal(table.index, np.arange(count)):
+        raise UserError(
+            f"{paths[0]} and its sisters cover {len(table)} rows, the index has {count}; run parts again, all shards"
+        )
+    return table
+
+
+def describe_fits(fits: pd.DataFrame) -> list[str]:
+    """Say in a few lines how large the errors are and how many samples lack a fit, and why."""
+    lines = []
+    for name in HANDS:
+        errors = fits[f"fit_{name}_mm"].dropna()
+        if len(errors):
+            middle, high = errors.quantile(0.5), errors.quantile(0.95)
+            lines.append(
+                f"fit error, {name} hand: median {middle:.1f} mm, 95 % below {high:.1f} mm, worst {errors.max():.1f} mm"
+                f" ({len(errors):,} hands)"
+            )
+    pieces = fits["reason"][fits["reason"] != ""].str.split("; ").explode()
+    counts = pieces.str.replace(r"error [\d.]+ mm", "error", regex=True).value_counts(sort=False).sort_index()
+    lines.append(",  ".join(f"{number:,} x {reason}" for reason, number in counts.items()) or "every hand has a fit")
+    return lines
 
 
 def summary(table: FitTable) -> str:

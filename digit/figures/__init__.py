@@ -1,0 +1,22 @@
+"""Pictures of masks and skeletons as (H, W, 3) uint8 RGB arrays, drawn with OpenCV; nothing here changes its input."""
+
+from digit.figures.legend import legend, sheet
+from digit.figures.overlay import color_mask, overlay_mask, square_crop, upscale, upscale_mask
+from digit.figures.page import caption, grid, stack, text_block
+from digit.figures.skeleton import BONE_COLORS, draw_skeleton
+
+__all__ = [
+    "BONE_COLORS",
+    "caption",
+    "color_mask",
+    "draw_skeleton",
+    "grid",
+    "legend",
+    "overlay_mask",
+    "sheet",
+    "square_crop",
+    "stack",
+    "text_block",
+    "upscale",
+    "upscale_mask",
+]
