@@ -1,0 +1,169 @@
+"""Data folders that several tests start from."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from digit.config import Config, resolve
+from digit.skeleton import HAND_TYPES, JOINT_NAMES, PARENTS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of golden vectors: $DIGIT_GOLDEN, else tests/golden, else ../shared/golden."""
+    chosen = os.environ.get("DIGIT_GOLDEN")
+    candidates = [Path(chosen)] if chosen else [ROOT / "tests" / "golden", ROOT.parent / "shared" / "golden"]
+    found = next((folder for folder in candidates if (folder / "meta.json").is_file()), None)
+    if found is None:
+        pytest.skip(f"no golden vectors in {' or '.join(map(str, candidates))}; set DIGIT_GOLDEN")
+    return found
+
+
+@pytest.fixture
+def mini_release(golden: Path, tmp_path: Path) -> Path:
+    """A writable copy of the golden data folder ``interhand_mini``."""
+    if not (golden / "interhand_mini").is_dir():
+        pytest.skip(f"{golden} has no interhand_mini")
+    return _writable_copy(golden / "interhand_mini", tmp_path / "interhand_mini")
+
+
+@pytest.fixture(scope="session")
+def _tiny_release_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tiny_release")
+    write_release(root)
+    return root
+
+
+@pytest.fixture
+def tiny_release(_tiny_release_original: Path, tmp_path: Path) -> Path:
+    """A writable data folder in the release's layout: 12 noise images a split, 2 captures, 3 cameras, 2 frames."""
+    return _writable_copy(_tiny_release_original, tmp_path / "release")
+
+
+@pytest.fixture
+def larger_release(tmp_path: Path) -> Path:
+    """Like ``tiny_release`` with 90 images a split."""
+    write_release(tmp_path / "larger", frames=15)
+    return tmp_path / "larger"
+
+
+@pytest.fixture
+def run_config(tmp_path: Path):
+    """Function that resolves a configuration on a data folder: ``run_config(root, data={...}, evaluate={...})``."""
+
+    def make(root: Path, data: dict[str, Any] | None = None, run: str = "run", **sections: Any) -> Config:
+        settings = {"source": "interhand", "root": str(root), "shards": 2} | (data or {})
+        return resolve({"run": {"name": run, "folder": str(tmp_path / "results")}, "data": settings} | sections)
+
+    return make
+
+
+@pytest.fixture
+def edit_json():
+    """Function that changes a JSON file in place: ``edit_json(path, change)``."""
+
+    def edit(path: Path, change) -> None:
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+    return edit
+
+
+def write_release(root: Path, frames: int = 2, captures: int = 2, cameras: int = 3) -> None:
+    """Write a data folder in InterHand2.6M's layout with noise images and made-up hands, from a fixed seed."""
+    annotations = root / "annotations"
+    annotations.mkdir(parents=True)
+    lines = [f"{name} {row} {PARENTS[row]}" for row, name in enumerate(JOINT_NAMES)]
+    (annotations / "skeleton.txt").write_text("\n".join(["# joint_name joint_id parent_joint_id", *lines]) + "\n")
+    (annotations / "subject.txt").write_text("# subject_id hand gender\n0 right male\n0 left male\n")
+    for number, split in enumerate(("train", "val", "test")):
+        documents = _documents(number, frames, captures, cameras)
+        for kind, document in documents.items():
+            if kind == "rootnet":
+                path = root / "rootnet_output" / f"rootnet_interhand2.6m_output_{split}.json"
+            else:
+                path = annotations / split / f"InterHand2.6M_{split}_{kind}.json"
+            if kind != "rootnet" or split != "train":
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(document))
+        rng = np.random.default_rng(number)
+        for image in documents["data"]["images"]:
+            path = root / "images" / split / image["file_name"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = rng.integers(0, 256, (image["height"] // 8, image["width"] // 8, 3), np.uint8)
+            cv2.imwrite(str(path), cv2.resize(noise, (image["width"], image["height"])))
+
+
+def _documents(split: int, frames: int, captures: int, cameras: int) -> dict[str, Any]:
+    """All JSON documents of a split; samples are listed in a shuffled order and ids differ from places."""
+    rng = np.random.default_rng(100 + split)
+    data: dict[str, Any] = {"images": [], "annotations": []}
+    camera, joints, mano, rootnet = {}, {}, {}, []
+    for capture in range(captures):
+        names = [str(400000 + 7 * k) for k in range(cameras)]
+        camera[str(capture)] = {
+            "campos": {name: [60.0 * k, 5.0, -1000.0] for k, name in enumerate(names)},
+            "camrot": {name: np.eye(3).tolist() for name in names},
+            "focal": {name: [120.0, 121.0] for name in names},
+            "princpt": {name: [32.0, 24.0] for name in names},
+        }
+        joints[str(capture)], mano[str(capture)] = {}, {}
+        for frame in range(frames):
+            number, hand_type = str(90 + 20 * frame), HAND_TYPES[(capture * frames + frame) % 3]
+            world = rng.uniform(-80, 80, (42, 3))
+            valid = [[int(rng.random() < 0.95)] for _ in range(42)]
+            joints[str(capture)][number] = {
+                "world_coord": world.tolist(),
+                "joint_valid": [[bool(flag)] for (flag,) in valid],
+                "hand_type": hand_type,
+                "hand_type_valid": True,
+            }
+            fit = {"pose": rng.normal(0, 0.2, 48).tolist(), "shape": [0.1] * 10, "trans": [0.0, 0.01, 0.02]}
+            mano[str(capture)][number] = {"right": fit, "left": None if frame else fit}
+            for k, name in enumerate(names):
+                place = len(data["images"])
+                width, height = (64, 48) if (k + frame) % 2 else (48, 64)
+                data["images"].append(
+                    {
+                        "id": 1000 * split + 3 * place + 5,
+                        "file_name": f"Capture{capture}/0007_thumbup/cam{name}/image{number}.jpg",
+                        "width": width,
+                        "height": height,
+                        "capture": capture,
+                        "subject": 0,
+                        "seq_name": "0007_thumbup",
+                        "camera": name,
+                        "frame_idx": int(number),
+                    }
+                )
+                data["annotations"].append(
+                    {
+                        "id": 1000 * split + 3 * place + 5,
+                        "image_id": 1000 * split + 3 * place + 5,
+                        "bbox": [10.0 + k, 8.0, 20.5, 24.0],
+                        "joint_valid": valid,
+                        "hand_type": hand_type,
+                        "hand_type_valid": 1,
+                    }
+                )
+                depth = [1000.0 + k, 1010.0 + place]
+                rootnet.append({"annot_id": 1000 * split + 3 * place + 5, "bbox": [1, 2, 30, 30], "abs_depth": depth})
+    order = rng.permutation(len(data["annotations"]))
+    data["annotations"] = [data["annotations"][k] for k in order]
+    return {"data": data, "camera": camera, "joint_3d": joints, "MANO_NeuralAnnot": mano, "rootnet": rootnet}
+
+
+def _writable_copy(source: Path, target: Path) -> Path:
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return target

@@ -1,0 +1,151 @@
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digit.data.index import COLUMNS, SplitIndex, open_index, write_index
+from digit.data.interhand import Release
+from digit.data.problems import Problems
+from digit.data.tables import build_tables
+from digit.errors import UserError
+
+
+@pytest.fixture
+def columns(tiny_release):
+    problems = Problems()
+    columns, _ = build_tables(Release(tiny_release), "val", problems)
+    assert not problems.errors
+    return columns
+
+
+@pytest.fixture
+def folder(columns, tmp_path):
+    write_index(tmp_path / "index" / "val", "val", columns, [])
+    return tmp_path / "index" / "val"
+
+
+def test_columns_come_back_and_cannot_be_changed(columns, folder):
+    index = open_index(folder)
+    assert index.split == "val" and len(index) == 12
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(index, name), columns[name])
+        assert isinstance(getattr(index, name), np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        index.box_px[0] = 0
+
+
+def test_samples_are_sorted_and_only_used_rows_are_kept(folder, tiny_release):
+    index = open_index(folder)
+    keys = list(zip(index.capture, index.frame, index.camera_name[index.camera_row], strict=True))
+    assert keys == sorted(keys)
+    assert (np.diff(index.frame_row) >= 0).all()
+    np.testing.assert_array_equal(index.frame_capture[index.frame_row], index.capture)
+    np.testing.assert_array_equal(index.frame_number[index.frame_row], index.frame)
+    np.testing.assert_array_equal(index.camera_capture[index.camera_row], index.capture)
+    assert all(f"cam{c.decode()}/" in name for (_, _, c), name in zip(keys, index.keys(), strict=True))
+    assert sorted(index.annotation_order) == list(range(12))
+    assert len(np.unique(index.camera_row)) == len(index.camera_name) == 6
+
+
+def test_a_pickled_index_is_a_path(folder):
+    index = open_index(folder)
+    sent = pickle.dumps(index)
+    assert len(sent) < 1000
+    again = pickle.loads(sent)
+    assert isinstance(again.annot_id, np.memmap)
+    np.testing.assert_array_equal(again.annot_id, index.annot_id)
+
+
+def test_protocol_order_is_single_hands_then_interacting_in_annotation_order(folder, tiny_release):
+    index = open_index(folder)
+    annotations = json.loads(Release(tiny_release).annotation("val", "data").read_text())["annotations"]
+    single = [a["id"] for a in annotations if a["hand_type"] != "interacting"]
+    interacting = [a["id"] for a in annotations if a["hand_type"] == "interacting"]
+    assert single and interacting
+    assert index.annot_id[index.protocol_order()].tolist() == single + interacting
+
+
+def test_protocol_order_of_the_golden_samples(mini_release, golden, tmp_path):
+    problems = Problems()
+    columns, _ = build_tables(Release(mini_release), "val", problems)
+    write_index(tmp_path / "val", "val", columns, [])
+    index = open_index(tmp_path / "val")
+    if not (golden / "dataset.npz").is_file():
+        pytest.skip(f"{golden} has no dataset.npz")
+    vectors = np.load(golden / "dataset.npz", allow_pickle=False)
+    expected = [str(path) for path in vectors["val_rootnet/im_path"]]
+    assert [f"val/{name}" for name in index.keys(index.protocol_order())] == expected
+
+
+def test_camera_joints_follow_the_formula(folder, tiny_release):
+    index = open_index(folder)
+    rows = np.array([7, 2])
+    joints_cam_mm = index.camera_joints_mm(rows)
+    camera = json.loads(Release(tiny_release).annotation("val", "camera").read_text())
+    joints = json.loads(Release(tiny_release).annotation("val", "joint_3d").read_text())
+    for row, found in zip(rows, joints_cam_mm, strict=True):
+        capture, name = str(index.capture[row]), index.camera_name[index.camera_row[row]].decode()
+        world = np.array(joints[capture][str(index.frame[row])]["world_coord"])
+        rotation, position = np.array(camera[capture]["camrot"][name]), np.array(camera[capture]["campos"][name])
+        np.testing.assert_allclose(found, [rotation @ (point - position) for point in world], atol=1e-9)
+
+
+@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40), shards=st.integers(1, 12))
+@settings(deadline=None)
+def test_shards_cover_all_rows_in_order_without_cutting_a_frame(sizes, shards):
+    frame_row = np.repeat(np.arange(len(sizes)), sizes)
+    empty = dict.fromkeys(COLUMNS, frame_row)
+    index = SplitIndex(folder=None, header={}, **(empty | {"frame_row": frame_row}))
+    bounds = index.shard_bounds(shards)
+    assert len(bounds) == shards + 1 and bounds[0] == 0 and bounds[-1] == len(frame_row)
+    assert (np.diff(bounds) >= 0).all()
+    assert all(frame_row[b - 1] != frame_row[b] for b in bounds if 0 < b < len(frame_row))
+    assert np.diff(bounds).max() <= len(frame_row) / shards + max(sizes)
+
+
+def test_two_writes_are_equal_and_replace(columns, folder, tmp_path):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "stray").write_text("from an older version")
+    write_index(folder, "val", columns, [])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["val"]
+
+
+@pytest.mark.parametrize("name", ["annot_id", "box_px"])
+def test_wrong_columns_are_refused_and_leave_nothing(columns, tmp_path, name):
+    for wrong in (columns[name].astype(np.float16), columns[name][:-1]):
+        with pytest.raises(ValueError, match="column"):
+            write_index(tmp_path / "index" / "val", "val", columns | {name: wrong}, [])
+    assert not (tmp_path / "index").exists()
+
+
+def _edit_header(folder, **changes):
+    header = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps(header | changes))
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (shutil.rmtree, r"index\.json: cannot be read"),
+        (lambda folder: _cut(folder / "index.json"), r"index\.json: is not valid JSON"),
+        (lambda folder: _edit_header(folder, format="other"), "is not a digit index"),
+        (lambda folder: _edit_header(folder, version=0), "is index version 0"),
+        (lambda folder: (folder / "frame.npy").unlink(), r"frame\.npy: missing or damaged"),
+        (lambda folder: _cut(folder / "frame.npy"), r"frame\.npy: missing or damaged"),
+        (lambda folder: np.save(folder / "frame.npy", np.zeros(3, np.int32)), r"frame\.npy: does not match"),
+    ],
+)
+def test_a_broken_index_is_refused_with_a_remedy(folder, damage, message):
+    damage(folder)
+    with pytest.raises(UserError, match=message) as caught:
+        open_index(folder)
+    assert "digit index --split val" in str(caught.value)

@@ -1,0 +1,146 @@
+import json
+import logging
+import shutil
+
+import pytest
+
+from digit.data.interhand import Release
+from digit.errors import UserError
+from digit.layout import Layout
+from digit.stages.check import check
+
+
+def result_of(config, split="val"):
+    return json.loads(Layout.of(config).check(split).read_text())
+
+
+def failure_of(config, split="val") -> str:
+    with pytest.raises(UserError) as caught:
+        check(config, split)
+    assert not Layout.of(config).check(split).exists(), "a failed check leaves no result"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["tiny_release", "mini_release"])
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_sound_data_pass(request, run_config, folder, split, caplog):
+    root = request.getfixturevalue(folder)
+    config = run_config(root, {"check_images": 0})
+    with caplog.at_level(logging.INFO, "digit"):
+        check(config, split)
+    result = result_of(config, split)
+    count = sum(1 for _ in (root / "images" / split).rglob("*.jpg"))
+    assert result["samples"] == count == result["images"]["decoded"]
+    assert result["single_hand"] + result["interacting"] == count
+    assert result["release"].startswith(f"a subset: {count} of ")
+    assert result["images"]["excluded"] == {}
+    assert result["rootnet"].get("covered") == (None if split == "train" else count)
+    assert str(root) not in Layout.of(config).check(split).read_text()
+    assert f"a subset: {count} of" in caplog.text
+
+
+def test_mano_coverage_is_counted(tiny_release, run_config):
+    config = run_config(tiny_release)
+    check(config, "val")
+    mano = json.loads(Release(tiny_release).annotation("val", "MANO_NeuralAnnot").read_text())
+    data = json.loads(Release(tiny_release).annotation("val", "data").read_text())
+    images = {image["id"]: image for image in data["images"]}
+    expected = {side: {"shown": 0, "fitted": 0} for side in ("right", "left")}
+    for annotation in data["annotations"]:
+        image = images[annotation["image_id"]]
+        for side in ("right", "left"):
+            if annotation["hand_type"] in (side, "interacting"):
+                expected[side]["shown"] += 1
+                fit = mano[str(image["capture"])][str(image["frame_idx"])][side]
+                expected[side]["fitted"] += fit is not None
+    assert result_of(config)["mano"] == expected
+    assert 0 < expected["left"]["fitted"] < expected["left"]["shown"]
+
+
+def test_every_problem_is_named_at_once(tiny_release, run_config, edit_json):
+    release = Release(tiny_release)
+    frames = sorted(release.images("val").rglob("*.jpg"))
+    frames[0].unlink()
+    frames[1].write_bytes(frames[1].read_bytes()[:-40])
+    path = release.annotation("val", "camera")
+    path.write_text(path.read_text()[:900])
+    edit_json(release.annotation("val", "data"), lambda d: d["annotations"][0].update(hand_type="none"))
+    message = failure_of(run_config(tiny_release))
+    assert message.startswith(f"split val of {tiny_release} cannot be used: 4 problems\n")
+    assert len(message.splitlines()) == 5
+    assert f"{path}: is not valid JSON" in message
+    assert "hand_type is missing or is not right or left or interacting (1: id " in message
+    assert f"images are missing (1: {frames[0].relative_to(release.images('val'))})" in message
+    assert f"{frames[1].relative_to(release.images('val'))}: cut off: no end marker" in message
+    assert all("download the" in line for line in message.splitlines()[1:])
+
+
+def test_missing_frames_are_errors_or_exclusions(tiny_release, run_config):
+    folder = tiny_release / "images" / "val" / "Capture1" / "0007_thumbup" / "cam400007"
+    names = sorted(f"Capture1/0007_thumbup/cam400007/{path.name}" for path in folder.iterdir())
+    shutil.rmtree(folder)
+    message = failure_of(run_config(tiny_release))
+    assert f"{tiny_release}/images/val: images are missing (2: {names[0]}, {names[1]})" in message
+    assert "download the images of the 5 fps v1.0" in message and "data.damaged_images: exclude" in message
+    config = run_config(tiny_release, {"damaged_images": "exclude"})
+    check(config, "val")
+    assert result_of(config)["images"]["excluded"] == dict.fromkeys(names, "missing")
+    assert "images are missing" in result_of(config)["warnings"][0]["what"]
+
+
+def test_damage_that_only_decoding_finds(tiny_release, run_config):
+    path = next((tiny_release / "images" / "val").rglob("*.jpg"))
+    content = path.read_bytes()
+    tables = content.index(b"\xff\xdb")
+    path.write_bytes(content[: tables + 4] + b"\xff" * 60 + content[tables + 64 :])
+    message = failure_of(run_config(tiny_release, {"check_images": 0}))
+    assert f"{path.name}: does not decode" in message
+
+
+def test_the_sample_of_decoded_images_follows_the_seed(larger_release, run_config):
+    config = run_config(larger_release, {"check_images": 7})
+    check(config, "val")
+    assert result_of(config)["images"]["decoded"] == 7
+
+
+def test_rootnet_is_required_only_where_it_is_used(tiny_release, run_config, edit_json):
+    path = Release(tiny_release).rootnet("val")
+    missing = []
+    edit_json(path, lambda results: missing.extend([results.pop()["annot_id"], results.pop(3)["annot_id"]]))
+    message = failure_of(run_config(tiny_release))
+    assert f"{path}: lacks results of samples (2: " in message
+    assert all(f"annot_id {number}" in message for number in missing)
+    assert "RootNet's results for InterHand2.6M" in message and "evaluate.root_depth" in message
+    for evaluate in ({"root_depth": ["gt"]}, {"splits": ["test"]}):
+        config = run_config(tiny_release, evaluate=evaluate)
+        check(config, "val")
+        assert result_of(config)["rootnet"] == {
+            "needed": False,
+            "file": f"rootnet_output/{path.name}",
+            "covered": 10,
+            "missing": 2,
+        }
+    path.unlink()
+    message = failure_of(run_config(tiny_release))
+    assert path.name in message and "rootnet_interhand2.6m_output_machine_annot_val.json" in message
+    check(run_config(tiny_release), "train")
+
+
+def test_wrong_folders_are_recognised(tiny_release, run_config, tmp_path):
+    message = failure_of(run_config(tmp_path / "nowhere"))
+    assert "this folder does not exist; set data.root" in message and len(message.splitlines()) == 2
+    (tiny_release / "annotations" / "machine_annot").mkdir()
+    assert "laid out as in release v0.0 (1: machine_annot)" in failure_of(run_config(tiny_release))
+
+
+def test_another_joint_order_is_refused(tiny_release, run_config):
+    path = tiny_release / "annotations" / "skeleton.txt"
+    path.write_text(path.read_text().replace("r_thumb4 0 1", "r_wrist 0 -1"))
+    assert "is not the joint order of InterHand2.6M (1: r_wrist 0 -1)" in failure_of(run_config(tiny_release))
+
+
+def test_a_failed_check_removes_an_earlier_result(tiny_release, run_config):
+    config = run_config(tiny_release)
+    check(config, "val")
+    Release(tiny_release).annotation("val", "joint_3d").unlink()
+    assert "cannot be read" in failure_of(config)
