@@ -49,7 +49,7 @@ def draw_skeleton(
     shown = valid.astype(bool) & np.isfinite(points).all(axis=1) & (np.abs(points) < 1e5).all(axis=1)
     fixed = np.round(np.where(shown[:, None], points, 0) * (1 << SHIFT)).astype(int)
     if thickness is None:
-        thickness = max(1.0, min(canvas.shape[:2]) / 110)
+        thickness = max(1.0, min(canvas.shape[:2]) / 95)
     line, outline = max(1, round(thickness)), max(1, round(thickness)) + 2
     for hand in (1, 0):
         bones = [k for k, (child, parent) in enumerate(BONES) if shown[child] and shown[parent]]

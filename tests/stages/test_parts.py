@@ -14,15 +14,15 @@ import yaml
 
 from digit import geometry
 from digit.config import resolve
-from digit.data.fits import FitTable, judge_fits, mean_over_valid
+from digit.data.fits import FitTable, describe_fits, judge_fits, mean_over_valid, read_fits
 from digit.data.index import COLUMNS, open_index, write_index
-from digit.data.store import Store
+from digit.data.store import Store, write_shard
 from digit.errors import UserError
 from digit.hand.mano import load_hands
 from digit.hand.mesh import seal
 from digit.layout import Layout
 from digit.skeleton import LABEL_NAMES
-from digit.stages.parts import encode_mask, hand_digest, parts
+from digit.stages.parts import contact_sheet, encode_mask, hand_digest, parts
 
 REPOSITORY = Path(__file__).parents[2]
 FRAMES, CAMERAS, WIDTH, HEIGHT = 8, 3, 256, 168
@@ -324,3 +324,52 @@ def test_the_other_backend_agrees(drawn, tmp_path, spoilt):
 def test_masks_survive_encoding():
     mask = np.random.default_rng(0).integers(0, 33, (40, 50)).astype(np.uint8)
     np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(encode_mask(mask), np.uint8), cv2.IMREAD_UNCHANGED), mask)
+
+
+@pytest.fixture
+def pictured(tmp_path, spoilt):
+    """A configuration with masks in two shards and grey images, one of which was left out."""
+    config = make_config(tmp_path, spoilt, shards=2, max_fit_error_mm=40.0)
+    layout = Layout.of(config)
+    index = open_index(layout.index("train"))
+    bounds = index.shard_bounds(2)
+    for shard in range(2):
+        parts(config, "train", shard)
+        rows = range(max(bounds[shard], 1), bounds[shard + 1])
+        jpegs = {
+            index.keys()[row]: cv2.imencode(".jpg", np.full((index.height[row], index.width[row]), 90, np.uint8))[1]
+            for row in rows
+        }
+        items = sorted((name, jpeg.tobytes()) for name, jpeg in jpegs.items())
+        write_shard(layout.images("train", shard), items, {})
+    return config
+
+
+def test_contact_sheet_shows_masks_and_explains_itself(pictured):
+    contact_sheet(pictured, "train")
+    path = Layout.of(pictured).contact_sheet("train")
+    sheet = cv2.imread(str(path))
+    assert path.stat().st_size <= 2_500_000 and sheet.shape[1] > 1200 and sheet.shape[0] > 1000
+    first = path.read_bytes()
+    contact_sheet(pictured, "train")
+    assert path.read_bytes() == first
+
+
+def test_contact_sheet_names_what_is_missing(pictured):
+    layout = Layout.of(pictured)
+    layout.fit("train", 1).write_bytes(b"PAR1 cut off")
+    with pytest.raises(UserError, match=r"1\.fit\.parquet: missing or damaged"):
+        contact_sheet(pictured, "train")
+    layout.fit("train", 1).write_bytes(layout.fit("train", 0).read_bytes())
+    with pytest.raises(UserError, match="the index has 24"):
+        contact_sheet(pictured, "train")
+    layout.parts("train", 1).unlink()
+    with pytest.raises(UserError):
+        contact_sheet(pictured, "train")
+    assert not layout.contact_sheet("train").exists()
+
+
+def test_counts_of_reasons_and_errors_are_put_in_words(drawn):
+    lines = describe_fits(read_fits([Layout.of(drawn[0]).fit("train", 0)], FRAMES * CAMERAS))
+    assert lines[0] == "fit error, right hand: median 5.0 mm, 95 % below 60.2 mm, worst 60.2 mm (15 hands)"
+    assert "3 x right: fit error above 40 mm" in lines[-1] and "6 x left: no fit" in lines[-1]
