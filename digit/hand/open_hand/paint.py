@@ -50,7 +50,8 @@ def _bump(distance: np.ndarray, width: float) -> np.ndarray:
 
 def find_marks(points_mm: np.ndarray, normals: np.ndarray) -> Marks:
     """Find the features of (V, 3) points with (V, 3) outward unit normals."""
-    palmar = smoothstep((0.25 - normals[:, 1]) / 0.9)
+    beyond_wrist = 0.3 + 0.7 * smoothstep((-points_mm[:, 0] - 2) / 26)
+    palmar = smoothstep((0.25 - normals[:, 1]) / 0.9) * beyond_wrist
     red, crease = _palm_redness(points_mm) * palmar, _palm_creases(points_mm, normals)
     nail, moon, edge = (np.zeros(len(points_mm)) for _ in range(3))
     for finger in skeleton().values():

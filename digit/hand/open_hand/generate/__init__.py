@@ -1,0 +1,1 @@
+"""How the frozen open hand was made: run ``python -m digit.hand.open_hand.generate``. Needs scikit-image."""
