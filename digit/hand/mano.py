@@ -45,7 +45,7 @@ class Hand:
         Returns:
             (N, 778, 3) float64, world frame, mm.
         """
-        pose, shape, trans_m = (
+        poses, shapes, translations = (
             torch.from_numpy(np.ascontiguousarray(a, dtype=np.float64)) for a in (pose, shape, trans_m)
         )
         vertices_mm = np.empty((len(pose), mesh.VERTEX_COUNT, 3))
@@ -53,7 +53,10 @@ class Hand:
             rows = slice(start, start + FRAMES_PER_BATCH)
             with torch.no_grad():
                 posed = self.model(
-                    global_orient=pose[rows, :3], hand_pose=pose[rows, 3:], betas=shape[rows], transl=trans_m[rows]
+                    global_orient=poses[rows, :3],
+                    hand_pose=poses[rows, 3:],
+                    betas=shapes[rows],
+                    transl=translations[rows],
                 )
             np.multiply(posed.vertices.numpy(), 1000.0, out=vertices_mm[rows], dtype=np.float64)
         return vertices_mm

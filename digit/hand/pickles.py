@@ -5,6 +5,7 @@ rebuilds such data is admitted; chumpy itself is not needed, a stand-in takes th
 """
 
 import collections
+import importlib
 import io
 import pickle
 from pathlib import Path
@@ -93,7 +94,7 @@ def _numpy_or_sparse(module: str, name: str) -> Any:
         return getattr(np, name)
     package, _, last = module.rpartition(".")
     if package in _NUMPY_CORE and name in _NUMPY_NAMES.get(last, ()):
-        return getattr(getattr(np._core, last), name)
+        return getattr(importlib.import_module(f"numpy._core.{last}"), name)
     if module.startswith("scipy.sparse") and name in _SPARSE_CLASSES:
         return getattr(sparse, name)
     return None

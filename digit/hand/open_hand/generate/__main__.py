@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=here, help="file to write (default: the package's own)")
     output = parser.parse_args().output
     configure_logging()
-    packed = generate()
+    packed: dict[str, Any] = generate()
     with replacing(output) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **packed)
     log.info("%s: %d vertices, %.0f kB", output, len(packed["vertices"]), output.stat().st_size / 1000)

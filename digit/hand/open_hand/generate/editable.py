@@ -6,6 +6,7 @@ import numpy as np
 
 Point = tuple[float, float, float]
 Edge = tuple[int, int]
+Face = tuple[int, int, int]
 
 MAX_VALENCE = 9
 MIN_FLIP_GAIN = 0.5
@@ -33,14 +34,21 @@ def _cosine(a: Point, b: Point) -> float:
     return _dot(a, b) / math.sqrt(max(_dot(a, a) * _dot(b, b), 1e-30))
 
 
+def _renamed(face: Face, old: int, new: int) -> Face:
+    """The face with one vertex in another's place."""
+    a, b, c = (new if v == old else v for v in face)
+    return (a, b, c)
+
+
 class EditableMesh:
-    """Points, faces (None once removed), the faces around each point, and the points of the rim."""
+    """Points, faces by number, the numbers of the faces around each point, and the points of the rim."""
 
     def __init__(self, points: np.ndarray, faces: np.ndarray) -> None:
-        self.points: list[Point] = [tuple(p) for p in points.tolist()]
-        self.faces: list[tuple[int, int, int] | None] = [tuple(f) for f in faces.tolist()]
+        self.points: list[Point] = [(x, y, z) for x, y, z in points.tolist()]
+        self.faces: dict[int, Face] = {index: (a, b, c) for index, (a, b, c) in enumerate(faces.tolist())}
+        self._next_face = len(self.faces)
         self.around: list[set[int]] = [set() for _ in self.points]
-        for index, face in enumerate(self.faces):
+        for index, face in self.faces.items():
             for vertex in face:
                 self.around[vertex].add(index)
         self.rim: set[int] = {v for a, b in self.rim_edges() for v in (a, b)}
@@ -52,11 +60,10 @@ class EditableMesh:
     def edges(self) -> list[Edge]:
         """Every edge once, lower vertex first, in the order of the faces."""
         found: dict[Edge, None] = {}
-        for face in self.faces:
-            if face is not None:
-                for k in range(3):
-                    a, b = face[k - 1], face[k]
-                    found[(a, b) if a < b else (b, a)] = None
+        for face in self.faces.values():
+            for k in range(3):
+                a, b = face[k - 1], face[k]
+                found[(a, b) if a < b else (b, a)] = None
         return list(found)
 
     def rim_edges(self) -> list[Edge]:
@@ -90,11 +97,10 @@ class EditableMesh:
         if any(self._folds(self.faces[f], a, b, place) for f in (self.around[a] | self.around[b]) - shared):
             return False
         for f in shared:
-            for v in self.faces[f]:
+            for v in self.faces.pop(f):
                 self.around[v].discard(f)
-            self.faces[f] = None
         for f in self.around[b]:
-            self.faces[f] = tuple(a if v == b else v for v in self.faces[f])
+            self.faces[f] = _renamed(self.faces[f], b, a)
             self.around[a].add(f)
         self.around[b] = set()
         self.points[a] = place
@@ -103,7 +109,7 @@ class EditableMesh:
             self.rim.discard(b)
         return True
 
-    def _folds(self, face: tuple[int, int, int], a: int, b: int, place: Point) -> bool:
+    def _folds(self, face: Face, a: int, b: int, place: Point) -> bool:
         """Whether the face turns over or vanishes when a and b move to a place."""
         before = _normal(*(self.points[v] for v in face))
         after = _normal(*(place if v in (a, b) else self.points[v] for v in face))
@@ -119,9 +125,9 @@ class EditableMesh:
         if len(shared) == 1:
             self.rim.add(middle)
         for f in shared:
-            face, added = self.faces[f], len(self.faces)
-            self.faces[f] = tuple(middle if v == b else v for v in face)
-            self.faces.append(tuple(middle if v == a else v for v in face))
+            face, added = self.faces[f], self._next_face
+            self._next_face += 1
+            self.faces[f], self.faces[added] = _renamed(face, b, middle), _renamed(face, a, middle)
             self.around[b].discard(f)
             self.around[middle].add(f)
             for v in self.faces[added]:
@@ -170,5 +176,5 @@ class EditableMesh:
         """(V, 3) points in use and (F, 3) faces between them."""
         used = self.vertices()
         number = {v: k for k, v in enumerate(used)}
-        faces = [[number[v] for v in face] for face in self.faces if face is not None]
+        faces = [[number[v] for v in face] for face in self.faces.values()]
         return np.array([self.points[v] for v in used]), np.array(faces)
