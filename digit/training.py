@@ -3,9 +3,11 @@
 Stands between floor 2 (data, model, metrics) and the train stage.
 """
 
+import logging
 import os
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from torch.utils.data import DataLoader, Subset
 
 from digit import metrics, scoring
 from digit.config import TrainingSettings
-from digit.console import SECONDS_BETWEEN_LINES, log
+from digit.console import SECONDS_BETWEEN_LINES, configure_logging, log
 from digit.data.dataset import EpochSampler, HandDataset, whole_batch
 from digit.files import replacing
 from digit.model import inference
@@ -120,7 +122,9 @@ class Journal(lightning.Callback):
         self.rows, self.best_mm, self.seconds_before = state["rows"], state["best_mm"], state["seconds"]
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Give each CPU process its share of the cores."""
+        """Set up this process: log lines, quiet libraries, and on a CPU its share of the cores."""
+        configure_logging()
+        quiet_lightning()
         if trainer.world_size > 1 and not torch.cuda.is_available():
             torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // trainer.world_size))
 
@@ -205,6 +209,13 @@ class Journal(lightning.Callback):
             self.name, trainer.current_epoch + 1, self.training.max_epoch, steps, total, loss,
             rate * self.training.batch_size, left,
         )  # fmt: skip
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning's advice out of the log; what matters is logged by :class:`Journal`."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
 
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from digit import geometry
 from digit.config import AugmentSettings, ModelSettings, RootDepth
 from digit.data.augment import Augmentation, draw_augmentation, no_augmentation
+from digit.data.fits import read_fits
 from digit.data.index import SplitIndex
 from digit.data.store import Store
 from digit.data.targets import crop_maps, pose_targets, rooted_validity
@@ -31,18 +32,9 @@ class Masks:
     """(N, 2) bool per index row: the hand has an accepted fit, so the mask shows it."""
 
     @classmethod
-    def open(cls, store: Store, fit_paths: Sequence[str], count: int) -> "Masks":
-        """Join the fit tables of all shards.
-
-        Raises:
-            UserError: when the tables do not cover the ``count`` rows of the index.
-        """
-        table = pd.concat([pd.read_parquet(path, columns=["row", "valid_right", "valid_left"]) for path in fit_paths])
-        if len(table) != count:
-            raise UserError(f"{fit_paths[0]} and its sisters cover {len(table)} of {count} samples; rerun stage parts")
-        fitted = np.zeros((count, 2), dtype=bool)
-        fitted[table["row"].to_numpy()] = table[["valid_right", "valid_left"]].to_numpy(dtype=bool)
-        return cls(store, fitted)
+    def open(cls, store: Store, fit_paths: Sequence[Path], count: int) -> "Masks":
+        """Join the fit tables of all shards, which must cover the ``count`` rows of the index."""
+        return cls(store, read_fits(fit_paths, count)[["valid_right", "valid_left"]].to_numpy(dtype=bool))
 
 
 def read_image(jpeg: bytes, name: str) -> np.ndarray:

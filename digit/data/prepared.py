@@ -33,7 +33,7 @@ def open_dataset(
     index = open_index(layout.index(split))
     images = Store([layout.images(split, shard) for shard in shards])
     parts = Store([layout.parts(split, shard) for shard in shards])
-    masks = Masks.open(parts, [str(layout.fit(split, shard)) for shard in shards], len(index))
+    masks = Masks.open(parts, [layout.fit(split, shard) for shard in shards], len(index))
     rows, reasons = subset_rows(subset, index.annotation_order, index.hand_type), images.excluded()
     left_out = np.array([name in reasons for name in index.keys(rows)], dtype=bool)
     excluded = Counter(reasons[name] for name in index.keys(rows[left_out]))

@@ -1,9 +1,7 @@
 """Train one experiment: checkpoints, history, and where it all came from."""
 
-import logging
 import os
 import time
-import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from digit.errors import UserError
 from digit.files import remove, replacing, write_json
 from digit.layout import Layout
 from digit.model.module import DigitModule
-from digit.training import Batches, Journal, StateFiles, samples_per_step
+from digit.training import Batches, Journal, StateFiles, quiet_lightning, samples_per_step
 
 
 def train(config: Config, experiment: str) -> None:
@@ -99,8 +97,7 @@ def _fit(settings: Experiment, module: DigitModule, batches: Batches, journal: J
     resume = files.resume if files.resume.is_file() else None
     if resume:
         log.info("%s: going on from %s", journal.name, resume)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
+    quiet_lightning()
     begin = time.monotonic()
     trainer = lightning.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",

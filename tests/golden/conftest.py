@@ -1,0 +1,58 @@
+"""The golden data set, prepared by the public stages."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digit.config import ModelSettings, resolve
+from digit.data.fits import FitTable, write_fits
+from digit.data.index import open_index
+from digit.data.prepared import open_dataset
+from digit.data.store import write_shard
+from digit.layout import Layout
+from digit.model.inference import to_input
+from digit.stages.images import images as images_stage
+from digit.stages.index import index as index_stage
+
+GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)
+MINI = GOLDEN / "interhand_mini"
+
+
+@pytest.fixture(scope="session")
+def golden_config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("golden")
+    data = {"source": "interhand", "root": str(MINI), "shards": 1}
+    config = resolve({"run": {"name": "golden", "folder": str(folder)}, "data": data})
+    for split in ("train", "val", "test"):
+        index_stage(config, split)
+        images_stage(config, split, 0)
+        store_golden_masks(config, split)
+    return config
+
+
+def store_golden_masks(config, split):
+    """Write the golden masks and fit errors as the parts stage would."""
+    layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
+    cached = json.loads((MINI / "cache" / f"fit_{split}.json").read_text())
+    errors = [
+        [cached[f"{split}/{name}"][f"{side}_fit_err"] for side in ("right", "left")] for name in index.keys(slice(None))
+    ]
+    table = FitTable.empty(len(index))
+    table.error_mm[:] = np.array(errors, dtype=float)
+    table.fitted[:] = np.isfinite(table.error_mm)
+    table.pixels[:] = 1
+    segms = MINI / "segms" / split
+    items = [(name, (segms / name).with_suffix(".png").read_bytes()) for name in sorted(index.keys())]
+    write_shard(layout.parts(split, 0), items, {})
+    write_fits(layout.fit(split, 0), index, 0, len(index), table, None, "golden")
+
+
+@pytest.fixture(scope="session")
+def golden_val_batch(golden_config):
+    """Input and targets of the first three samples of val with RootNet's boxes."""
+    dataset, _ = open_dataset(golden_config, "val", ModelSettings(), "rootnet")
+    batch = dataset.__getitems__([0, 1, 2])
+    return to_input(batch), batch
