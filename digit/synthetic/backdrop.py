@@ -49,11 +49,15 @@ def paint_backdrop(rng: np.random.Generator, style: Backdrop, width: int, height
     for _ in range(style.clutter):
         _add_clutter(rng, style, canvas)
     canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(1.5, 4))
-    if style.body:
-        canvas = _add_body(rng, style, canvas)
     for _ in range(style.lamps):
         _add_lamp(rng, canvas)
-    grain = cv2.resize(rng.normal(1, 0.08, (rows // 4 + 1, columns // 4 + 1)).astype(np.float32), (columns, rows))
+    if style.body:
+        canvas = _add_body(rng, style, canvas)
+    grain = cv2.resize(
+        rng.normal(1, 0.05, (rows // 8 + 2, columns // 8 + 2)).astype(np.float32),
+        (columns, rows),
+        interpolation=cv2.INTER_CUBIC,
+    )
     canvas *= grain[..., None]
     return np.maximum(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_LINEAR), 0)
 
@@ -63,7 +67,7 @@ def _add_clutter(rng: np.random.Generator, style: Backdrop, canvas: np.ndarray) 
     rows, columns = canvas.shape[:2]
     centre = (int(rng.integers(columns)), int(rng.integers(rows)))
     size = tuple(int(v) for v in rng.uniform(0.04, 0.3, 2) * columns)
-    color = style.wall * np.exp(rng.normal(0, 0.7)) * (1 + rng.normal(0, 0.25, 3))
+    color = style.wall * np.exp(rng.normal(0, 0.6)) * (1 + rng.normal(0, 0.15, 3))
     color = tuple(float(v) for v in np.clip(color, 0.001, 1))
     if rng.random() < 0.5:
         cv2.ellipse(canvas, centre, size, float(rng.uniform(0, 180)), 0, 360, color, -1)
@@ -108,7 +112,7 @@ def _add_lamp(rng: np.random.Generator, canvas: np.ndarray) -> None:
     x, y = rng.uniform(0, columns), rng.uniform(0, rows)
     if abs(x / columns - 0.5) < 0.2 and abs(y / rows - 0.5) < 0.2:
         return
-    reach, radius = 10, rng.uniform(0.7, 1.6)
+    reach, radius = 10, rng.uniform(0.5, 1.3)
     left, top = max(int(x) - reach, 0), max(int(y) - reach, 0)
     patch = canvas[top : int(y) + reach + 1, left : int(x) + reach + 1]
     across, down = np.meshgrid(np.arange(patch.shape[1]) + left - x, np.arange(patch.shape[0]) + top - y)

@@ -1,14 +1,23 @@
 """Forearms and sleeves, so that hands do not end at the wrist in the pictures."""
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
-SIDES = 32
-STATIONS_MM = np.array([-10.0, -4, 2, 8, 16, 26, 40, 60, 85, 115, 150, 190, 235, 285])
+SIDES = 64
+"""Vertices around the rim of the open hand's fine skin, continued along the arm."""
+
+STATIONS_MM = np.array([0.0, 2, 5, 9, 14, 20, 28, 40, 60, 85, 115, 150, 190, 240, 300, 380, 480])
 """Distances behind the wrist's rim of the rings of vertices."""
 
 SLEEVE_GAP_MM = 4.5
+
+ARM_RADIUS_MM, CHECKED_ARM_MM = 27.0, 260.0
+"""Radius of a bare arm, and how much of it must keep clear of the other hand."""
+
+ELBOW_PULL = np.array([0.0, 0.35, 0.25])
+"""Forearms lean this much down and back, towards the body."""
 
 
 @cache
@@ -18,36 +27,58 @@ def tube_faces(rings: int, side: str) -> np.ndarray:
     here, beside = ring * SIDES + spoke, ring * SIDES + (spoke + 1) % SIDES
     quads = np.stack([here, beside, here + SIDES, beside, beside + SIDES, here + SIDES], axis=-1)
     faces = quads.reshape(-1, 3)
-    return faces if side == "right" else faces[:, [0, 2, 1]]
+    return faces[:, [0, 2, 1]] if side == "right" else faces
+
+
+def wrist_axis(rim_mm: np.ndarray, fingers_mm: np.ndarray) -> np.ndarray:
+    """Unit vector (3,) out of the wrist, normal to its rim (R, 3) and away from ``fingers_mm`` (3,)."""
+    middle = rim_mm.mean(axis=0)
+    normal = np.cross(rim_mm - np.roll(rim_mm, 1, axis=0), rim_mm - middle).sum(axis=0)
+    normal = normal / np.linalg.norm(normal)
+    return -normal if normal @ (fingers_mm - middle) > 0 else normal
+
+
+def lean(rng: np.random.Generator, hand_axis: np.ndarray) -> np.ndarray:
+    """Draw the unit vector (3,) from wrist to elbow of a hand whose wrist points along ``hand_axis``."""
+    axis = hand_axis + ELBOW_PULL + rng.normal(0, 0.12, 3)
+    return axis / np.linalg.norm(axis)
+
+
+def runs_into(wrist_mm: np.ndarray, elbow_axis: np.ndarray, others_mm: np.ndarray) -> bool:
+    """Whether an arm from ``wrist_mm`` (3,) along ``elbow_axis`` (3,) hits any of the points ``others_mm`` (N, 3)."""
+    along = np.clip((others_mm - wrist_mm) @ elbow_axis, ARM_RADIUS_MM, CHECKED_ARM_MM)
+    distance = np.linalg.norm(others_mm - wrist_mm - along[:, None] * elbow_axis, axis=1)
+    return bool(distance.min() < ARM_RADIUS_MM)
 
 
 def forearm(rim_mm: np.ndarray, hand_axis: np.ndarray, elbow_axis: np.ndarray) -> np.ndarray:
-    """Vertices (rings * SIDES, 3) of a bare forearm.
+    """Vertices (rings * SIDES, 3) of a bare forearm, the first ring on the rim.
 
     Args:
-        rim_mm: (R, 3) loop of vertices around the wrist.
+        rim_mm: (SIDES, 3) loop of vertices around the wrist.
         hand_axis: (3,) unit vector from the fingers to the wrist.
         elbow_axis: (3,) unit vector towards the elbow; the arm bends from one to the other.
     """
-    around = np.linspace(0, len(rim_mm), SIDES, endpoint=False)
-    closed = np.concatenate([rim_mm, rim_mm[:1]])
-    rim = np.stack([np.interp(around, np.arange(len(closed)), closed[:, k]) for k in range(3)], axis=1)
-    centre = rim.mean(axis=0)
-    section = rim - centre
-    section = section - np.outer(section @ hand_axis, hand_axis)
-    rings, place = [], centre + STATIONS_MM[0] * hand_axis
-    for before, station in zip(STATIONS_MM[:1].tolist() + STATIONS_MM[:-1].tolist(), STATIONS_MM, strict=True):
+    place = rim_mm.mean(axis=0)
+    section = rim_mm - place
+    rings = [rim_mm]
+    for before, station in pairwise(STATIONS_MM):
         bend = np.clip(station / 60, 0, 1)
         axis = (1 - bend) * hand_axis + bend * elbow_axis
         axis = axis / np.linalg.norm(axis)
         place = place + (station - before) * axis
-        girth = 0.955 + 0.35 * np.clip(station / 200, 0, 1) ** 1.2
-        across = section - np.outer(section @ axis, axis)
-        round_off = np.clip(station / 150, 0, 1) * 0.5
-        lengths = np.linalg.norm(across, axis=1, keepdims=True)
-        across = across * (1 + round_off * (lengths.mean() / lengths - 1))
-        rings.append(place + girth * across)
+        flat = section - np.clip(station / 10, 0, 1) * np.outer(section @ axis, axis)
+        lengths = np.linalg.norm(flat, axis=1, keepdims=True)
+        rounding = 0.5 * np.clip(station / 150, 0, 1)
+        girth = 1 + 0.35 * np.clip(station / 200, 0, 1) ** 1.2
+        rings.append(place + girth * flat * (1 + rounding * (lengths.mean() / lengths - 1)))
     return np.concatenate(rings)
+
+
+def arm_colors(rim_colors: np.ndarray) -> np.ndarray:
+    """Albedo (rings * SIDES, 3) of a bare forearm: that of the rim (SIDES, 3), fading into its mean."""
+    fade = np.clip(STATIONS_MM / 60, 0, 1)[:, None, None]
+    return ((1 - fade) * rim_colors + fade * rim_colors.mean(axis=0)).reshape(-1, 3).astype(np.float32)
 
 
 def sleeve(arm_mm: np.ndarray, cuff_mm: float, folds: np.ndarray) -> np.ndarray:

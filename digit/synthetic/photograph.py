@@ -10,7 +10,7 @@ from digit.synthetic.cameras import Camera
 from digit.synthetic.scene import LitSurface
 
 JPEG_QUALITY = 92
-EXPOSURE = 0.62
+EXPOSURE = 1.0
 TONE_STEPS = 4096
 
 

@@ -17,7 +17,7 @@ FIRST_FRAME, FRAME_STEP, SEQUENCE_GAP = 2000, 3, 60
 RIG_FACTOR = 3
 """A capture's rig has this many times the cameras that see one frame; each frame draws its own from it."""
 
-CAPTURE_STREAM, FRAME_STREAM = 0, 1
+CAPTURE_STREAM, FRAME_STREAM, SPLIT_STREAM = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,14 @@ def generator(seed: int, split: str, stream: int, number: int) -> np.random.Gene
 
 @cache
 def make_capture(seed: int, split: str, capture: int, settings: SyntheticSettings) -> Capture:
-    """Draw the subject, rig and surroundings of a capture; no two captures of any split share them."""
-    rng = generator(seed, split, CAPTURE_STREAM, capture)
+    """Draw the subject, rig and surroundings of a capture; no two captures of any split share them.
+
+    The subjects of a split differ in size and tone as evenly as their number allows.
+    """
+    rng, split_rng = generator(seed, split, CAPTURE_STREAM, capture), generator(seed, split, SPLIT_STREAM, 0)
+    ranks = [(split_rng.permutation(settings.captures)[capture] + rng.random()) / settings.captures for _ in range(2)]
     return Capture(
-        subject=make_subject(rng, SPLITS.index(split) * settings.captures + capture),
+        subject=make_subject(rng, SPLITS.index(split) * settings.captures + capture, *ranks),
         rig=tuple(make_cameras(rng, RIG_FACTOR * settings.cameras, settings.views)),
         studio=make_studio(rng),
         backdrop=make_backdrop(rng),

@@ -1,16 +1,18 @@
 """Poses of one or two hands in the world, as MANO parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from digit.hand.mano import Hands
+from digit.hand.mesh import SEAL_RING
 from digit.hand.open_hand.posing import pose_vector, sample_pose
 from digit.render.shading import vertex_normals
 from digit.skeleton import HANDS
 from digit.synthetic.cameras import SUBJECT_MM
 from digit.synthetic.contact import nearest_gap, separate
+from digit.synthetic.forearm import CHECKED_ARM_MM, lean, runs_into, wrist_axis
 
 UPRIGHT = {
     "right": np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
@@ -36,17 +38,21 @@ class Spread:
     backs: float
 
 
-SPREADS = {"narrow": Spread(14, 9, 12, 0.0), "wide": Spread(40, 22, 28, 0.5)}
+SPREADS = {"narrow": Spread(15, 10, 13, 0.0), "wide": Spread(40, 22, 28, 0.5)}
 
 
 @dataclass(frozen=True)
 class PosedHand:
-    """MANO parameters of one hand (trans in metres) and the mesh (778, 3) that they give, world mm."""
+    """MANO parameters of one hand (trans in metres) and the mesh (778, 3) that they give, world mm.
+
+    ``elbow_axis`` (3,) points from the wrist along the forearm.
+    """
 
     pose: np.ndarray
     shape: np.ndarray
     trans_m: np.ndarray
     vertices_mm: np.ndarray
+    elbow_axis: np.ndarray
 
 
 def sample_hands(
@@ -64,7 +70,7 @@ def sample_hands(
     Returns:
         Posed hands by side. Two hands have their wrists 4-12 cm apart and overlap by no more than flesh gives.
     """
-    centre_mm = SUBJECT_MM + rng.normal(0, (25, 20, 25))
+    centre_mm = SUBJECT_MM + rng.normal(0, (18, 15, 20))
     spread = SPREADS[views]
     if hand_type != "interacting":
         hand = _draw(rng, hands, hand_type, shape, spread, rng.random() < spread.backs)
@@ -86,7 +92,8 @@ def _draw(
     orientation = turn * Rotation.from_matrix(UPRIGHT[side])
     pose = np.concatenate([orientation.as_rotvec(), pose_vector(sample_pose(rng), side)])
     vertices_mm = hands[side].vertices_world_mm(pose[None], shape[None], np.zeros((1, 3)))[0]
-    hand = PosedHand(pose, shape, np.zeros(3), vertices_mm)
+    axis = wrist_axis(vertices_mm[list(SEAL_RING)], vertices_mm.mean(axis=0))
+    hand = PosedHand(pose, shape, np.zeros(3), vertices_mm, lean(rng, axis))
     return _moved(hand, -hands[side].joints_world_mm(vertices_mm)[WRIST])
 
 
@@ -113,8 +120,20 @@ def _draw_pair(
     offset_mm = apart_mm / 2 + shift_mm
     if not WRIST_DISTANCE_MM[0] <= 2 * np.linalg.norm(offset_mm) <= WRIST_DISTANCE_MM[1]:
         return None
-    return {"right": _moved(pair["right"], -offset_mm), "left": _moved(pair["left"], offset_mm)}
+    placed = {"right": _moved(pair["right"], -offset_mm), "left": _moved(pair["left"], offset_mm)}
+    return None if _arms_collide(placed["right"], placed["left"]) else placed
+
+
+def _arms_collide(right: PosedHand, left: PosedHand) -> bool:
+    """Whether the forearm of one hand runs into the other hand or its forearm."""
+    steps_mm = np.linspace(0, CHECKED_ARM_MM, 12)[:, None]
+    for hand, other in ((right, left), (left, right)):
+        wrist_mm, other_wrist_mm = (h.vertices_mm[list(SEAL_RING)].mean(axis=0) for h in (hand, other))
+        other_arm_mm = other_wrist_mm + steps_mm * other.elbow_axis
+        if runs_into(wrist_mm, hand.elbow_axis, np.concatenate([other.vertices_mm, other_arm_mm])):
+            return True
+    return False
 
 
 def _moved(hand: PosedHand, offset_mm: np.ndarray) -> PosedHand:
-    return PosedHand(hand.pose, hand.shape, hand.trans_m + offset_mm / 1000, hand.vertices_mm + offset_mm)
+    return replace(hand, trans_m=hand.trans_m + offset_mm / 1000, vertices_mm=hand.vertices_mm + offset_mm)

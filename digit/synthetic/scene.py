@@ -5,16 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit.hand.mano import Hands
-from digit.hand.mesh import SEAL_RING, seal
+from digit.hand.mesh import seal
 from digit.hand.open_hand.skin import load_skin
 from digit.render.shading import Shadows, diffuse_light, gather_light, light_visibility, vertex_normals
-from digit.synthetic.forearm import SIDES, forearm, sleeve, tube_faces
+from digit.synthetic.forearm import SIDES, arm_colors, forearm, sleeve, tube_faces, wrist_axis
 from digit.synthetic.lighting import Studio
 from digit.synthetic.poses import PosedHand
-from digit.synthetic.subjects import Subject, albedo, gloss
+from digit.synthetic.subjects import SKIN_GLOSS, Subject, albedo, gloss
 
 LAMP_SHADOWS = Shadows(texel_mm=1.0, offset_mm=1.2, tolerance_mm=2.5)
 DOME_SHADOWS = Shadows(texel_mm=2.5, offset_mm=2.0, tolerance_mm=3.0)
+SKIN_RIM = slice(-SIDES - 1, -1)
+"""Rows of the fine skin's vertices around the wrist; the last one is the centre of its flat end."""
+
 SKIN_WRAP = np.array([0.32, 0.14, 0.08])
 """How far light bleeds past the terminator of skin, per channel."""
 
@@ -53,13 +56,13 @@ def build_surface(rng: np.random.Generator, hands: Hands, posed: dict[str, Posed
     """Refine, paint and dress the hands of one frame."""
     fine, coarse = [], []
     for side, hand in posed.items():
-        skin = load_skin(side)
-        colors = albedo(side, subject.tone, subject.skin_seed)
-        fine.append((skin.subdivide(hand.vertices_mm), skin.faces, colors, gloss(side)))
+        skin, colors = load_skin(side), albedo(side, subject.tone, subject.skin_seed)
+        skin_mm = skin.subdivide(hand.vertices_mm)
+        fine.append((skin_mm, skin.faces, colors, gloss(side)))
         coarse.append((seal(hand.vertices_mm), hands[side].sealed_faces))
-        for vertices, faces, color in _arm(rng, side, hand, subject, colors):
-            fine.append((vertices, faces, color, np.full(len(vertices), 0.0, np.float32)))
-            coarse.append((vertices, faces))
+        for part in _arm(rng, side, hand.elbow_axis, skin_mm, colors, subject):
+            fine.append(part)
+            coarse.append(part[:2])
     vertices_mm, faces = _joined([(v, f) for v, f, *_ in fine])
     coarse_mm, coarse_faces = _joined(coarse)
     return Surface(
@@ -98,24 +101,24 @@ def light_surface(surface: Surface, studio: Studio) -> LitSurface:
 
 
 def _arm(
-    rng: np.random.Generator, side: str, hand: PosedHand, subject: Subject, skin_colors: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Forearm and, where the subject wears one, sleeve: vertices, faces and albedo of each."""
-    rim_mm = hand.vertices_mm[list(SEAL_RING)]
-    fingers = hand.vertices_mm.mean(axis=0) - rim_mm.mean(axis=0)
-    normal = np.cross(rim_mm - np.roll(rim_mm, 1, axis=0), rim_mm - rim_mm.mean(axis=0)).sum(axis=0)
-    normal /= np.linalg.norm(normal)
-    hand_axis = -normal if normal @ fingers > 0 else normal
-    elbow_axis = hand_axis + np.array([0.0, 0.35, 0.25]) + rng.normal(0, 0.12, 3)
-    arm_mm = forearm(rim_mm, hand_axis, elbow_axis / np.linalg.norm(elbow_axis))
-    wrist_color = skin_colors[list(SEAL_RING)].mean(axis=0)
-    parts = [(arm_mm, wrist_color)]
+    rng: np.random.Generator,
+    side: str,
+    elbow_axis: np.ndarray,
+    skin_mm: np.ndarray,
+    skin_colors: np.ndarray,
+    subject: Subject,
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Forearm and, where the subject wears one, sleeve: vertices, faces, albedo and gloss of each."""
+    rim_mm, rim_colors = skin_mm[SKIN_RIM], skin_colors[SKIN_RIM]
+    arm_mm = forearm(rim_mm, wrist_axis(rim_mm, skin_mm.mean(axis=0)), elbow_axis)
+    parts = [(arm_mm, arm_colors(rim_colors), SKIN_GLOSS)]
     folds = rng.uniform(0, 2 * np.pi, 4)
     if subject.cuff_mm is not None:
-        parts.append((sleeve(arm_mm, subject.cuff_mm, folds), np.array(subject.cloth_rgb, np.float32)))
+        cloth_mm = sleeve(arm_mm, subject.cuff_mm, folds)
+        parts.append((cloth_mm, np.tile(np.array(subject.cloth_rgb, np.float32), (len(cloth_mm), 1)), 0.0))
     return [
-        (vertices, tube_faces(len(vertices) // SIDES, side), np.tile(color, (len(vertices), 1)).astype(np.float32))
-        for vertices, color in parts
+        (vertices, tube_faces(len(vertices) // SIDES, side), colors, np.full(len(vertices), shine, np.float32))
+        for vertices, colors, shine in parts
     ]
 
 

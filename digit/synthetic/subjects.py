@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy.special import ndtri
 
 from digit.hand.open_hand.skin import SKIN_TONES, load_skin
 
@@ -30,17 +31,26 @@ class Subject:
     cloth_rgb: tuple[float, float, float]
 
 
-def make_subject(rng: np.random.Generator, number: int) -> Subject:
-    """Draw a person; ``number`` is the id in subject.txt."""
+def make_subject(rng: np.random.Generator, number: int, size_rank: float, tone_rank: float) -> Subject:
+    """Draw a person.
+
+    Args:
+        rng: source of everything but the two ranks.
+        number: the id in subject.txt.
+        size_rank: quantile (0..1) of the size of the hand, the first shape coefficient.
+        tone_rank: place (0..1) in the range of skin tones, from light to dark.
+    """
     tones = np.array(list(SKIN_TONES.values()))
-    place = rng.uniform(0, len(tones) - 1)
+    place = tone_rank * (len(tones) - 1)
     low = int(place)
     tone = tones[low] + (place - low) * (tones[min(low + 1, len(tones) - 1)] - tones[low])
     cloth = rng.uniform(0.03, 0.2) * (1 + rng.uniform(-0.6, 0.6, 3))
+    shape = rng.normal(0, 1, 10)
+    shape[0] = ndtri(np.clip(size_rank, 0.01, 0.99))
     return Subject(
         number=number,
         gender="female" if rng.random() < 0.5 else "male",
-        shape=np.clip(rng.normal(0, 1, 10), -SHAPE_LIMIT, SHAPE_LIMIT),
+        shape=np.clip(shape, -SHAPE_LIMIT, SHAPE_LIMIT),
         tone=tuple(float(value) for value in np.clip(tone * (1 + rng.normal(0, 0.02, 3)), 0.05, 0.95)),
         skin_seed=int(rng.integers(2**31)),
         cuff_mm=None if rng.random() < 0.4 else float(rng.choice([4.0, 25.0, 60.0])),
