@@ -14,7 +14,7 @@ SPACE = metrics.Space(input_size=64, cells=16, depth_box_mm=200.0, root_box_mm=4
 def made_up(n: int, seed: int) -> tuple[metrics.Predictions, metrics.Truth]:
     """Random predictions and annotations, with invalid joints, roots and hand types among them."""
     rng = np.random.default_rng(seed)
-    joints_cam_mm = rng.normal(0, 60, (n, JOINT_COUNT, 3)) + [0, 0, 900]
+    joints_cam_mm = rng.normal(0, 60, (n, JOINT_COUNT, 3)) + np.array([0, 0, 900])
     hand_type = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)[rng.integers(0, 3, n)]
     truth = metrics.Truth(
         joints_cam_mm=joints_cam_mm,
@@ -93,7 +93,7 @@ def test_means_equal_a_plain_loop():
 
 def test_relative_root_uses_the_right_depth_only():
     predictions, truth = made_up(30, 5)
-    moved = metrics.Truth(**{**truth.__dict__, "abs_depth_mm": truth.abs_depth_mm + [0.0, 500.0]})
+    moved = metrics.Truth(**{**truth.__dict__, "abs_depth_mm": truth.abs_depth_mm + np.array([0.0, 500.0])})
     first, second = (metrics.measure(predictions, t, SPACE) for t in (truth, moved))
     assert first.root_valid.any()
     np.testing.assert_array_equal(first.root_mm, second.root_mm)
