@@ -214,7 +214,8 @@ def _sheet_sample(
     jpeg, png = images.find(name), masks.find(name)
     image = np.full((*shape, 3), 128, np.uint8) if jpeg is None else _decode(jpeg, cv2.IMREAD_COLOR_RGB, name)
     mask = np.zeros(shape, np.uint8) if png is None else _decode(png, cv2.IMREAD_GRAYSCALE, name)
-    box = cv2.boundingRect(mask) if mask.any() else index.box_px[row]
+    annotated = index.box_px[row] if index.box_px[row, 2:].min() > 0 else (0, 0, *shape[::-1])
+    box = cv2.boundingRect(mask) if mask.any() else annotated
     fit = fits.loc[row]
     errors = [fit[f"fit_{hand}_mm"] for hand in HANDS]
     words = [

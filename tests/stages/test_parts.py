@@ -373,3 +373,16 @@ def test_counts_of_reasons_and_errors_are_put_in_words(drawn):
     lines = describe_fits(read_fits([Layout.of(drawn[0]).fit("train", 0)], FRAMES * CAMERAS))
     assert lines[0] == "fit error, right hand: median 5.0 mm, 95 % below 60.2 mm, worst 60.2 mm (15 hands)"
     assert "3 x right: fit error above 40 mm" in lines[-1] and "6 x left: no fit" in lines[-1]
+
+
+def test_without_opengl_the_pyrender_backend_leaves_nothing_behind(tmp_path, spoilt):
+    config = make_config(tmp_path, spoilt)
+    path = tmp_path / "config.yaml"
+    raw = {"run": {"folder": str(tmp_path), "name": "r"}, "data": {"shards": 1}, "parts": {"backend": "pyrender"}}
+    path.write_text(yaml.safe_dump(raw))
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYOPENGL_PLATFORM": "none"}
+    command = [sys.executable, "-m", "digit", "parts", "--split", "train", "--shard", "0", "--config", str(path)]
+    trial = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert trial.returncode == 1
+    assert "digit: parts.backend: pyrender needs OpenGL" in trial.stderr and "Traceback" not in trial.stderr
+    assert not any(Layout.of(config).parts("train", 0).parent.iterdir())
