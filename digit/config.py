@@ -6,18 +6,16 @@ in step.
 """
 
 import dataclasses
-import difflib
 import json
 import sys
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
-import jsonschema
 import yaml
 
+from digit import schema
 from digit.errors import UserError
 
 Split = Literal["train", "val", "test"]
@@ -267,32 +265,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 """What each preset changes from the paper's values, which are the dataclasses' defaults."""
 
 
-def json_schema(kind: Any = Config) -> dict[str, Any]:
-    """JSON schema of a configuration dataclass or of a type used in one."""
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        properties = {}
-        for item in dataclasses.fields(kind):
-            entry = json_schema(hints[item.name]) | item.metadata["bounds"]
-            entry["description"] = item.metadata["description"]
-            default = item.default if item.default is not dataclasses.MISSING else None
-            if not dataclasses.is_dataclass(hints[item.name]) and item.default is not dataclasses.MISSING:
-                entry["default"] = list(default) if isinstance(default, tuple) else default
-            properties[item.name] = entry
-        return {"type": "object", "additionalProperties": False, "properties": properties}
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return {"enum": list(arguments)}
-    if origin in (Union, types.UnionType):
-        inner = json_schema(next(a for a in arguments if a is not type(None)))
-        return inner | {"type": [inner["type"], "null"]}
-    if origin is tuple:
-        return {"type": "array", "items": json_schema(arguments[0])}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": json_schema(arguments[1]) | {"type": ["object", "null"]}}
-    return {"type": {int: "integer", float: "number", str: "string", bool: "boolean"}[kind]}
-
-
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """``base`` with the values of ``over``, section by section; neither is changed."""
     merged = dict(base)
@@ -308,7 +280,8 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
     Raises:
         UserError: naming every key that is misspelt, of the wrong type or out of bounds.
     """
-    problems = [_explain(error) for error in _validator().iter_errors(raw)]
+    raw = schema.typed(raw, schema.of(Config))
+    problems = schema.problems(raw, schema.of(Config))
     if not problems:
         for name in raw.get("experiments") or {}:
             if not all(c.isalnum() or c in "_-" for c in name):
@@ -366,33 +339,12 @@ def _build(kind: Any, raw: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-def _validator() -> jsonschema.Draft202012Validator:
-    base = jsonschema.Draft202012Validator
-    checker = base.TYPE_CHECKER.redefine("array", lambda _, value: isinstance(value, list | tuple))
-    return jsonschema.validators.extend(base, type_checker=checker)(json_schema())
-
-
-def _explain(error: jsonschema.ValidationError) -> str:
-    where = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        known = error.schema["properties"]
-        unknown = [name for name in error.instance if name not in known]
-        hints = []
-        for name in unknown:
-            close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            remedy = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-            hints.append(f"{where + '.' if where else ''}{name}: unknown key; {remedy}")
-        return "\n  - ".join(hints)
-    description = error.schema.get("description")
-    return f"{where or 'top level'}: {error.message}" + (f" ({description})" if description else "")
-
-
 def write_schema(path: Path = SCHEMA_PATH) -> None:
     """Write the JSON schema as YAML, for editors and for people."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "digit config.yaml"} | json_schema()
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "digit config.yaml"}
     path.write_text(
         "# Generated from digit/config.py by `python -m digit.config`; do not edit.\n"
-        + yaml.safe_dump(schema, sort_keys=False, width=120)
+        + yaml.safe_dump(document | schema.of(Config), sort_keys=False, width=120)
     )
 
 

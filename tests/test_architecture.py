@@ -15,14 +15,14 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py
 FLOORS = [
     # pure facts, and what everybody needs to talk and to write
     ["errors", "skeleton", "console"],
-    ["geometry", "files", "processes"],
+    ["geometry", "files", "processes", "schema"],
     ["config"],
     ["layout"],
     # folders that do not import one another
-    ["model", "metrics", "provenance", "report", "figures", "data", "hand", "render"],
+    ["model", "metrics", "provenance", "figures", "data", "hand", "render"],
     # what joins several of them for the stages
     ["synthetic", "scoring"],
-    ["training"],
+    ["training", "report"],
     ["stages"],
     ["cli"],
     ["__main__"],

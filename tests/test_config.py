@@ -178,3 +178,20 @@ def test_stages_read_only_the_keys_that_rerun_them(stage):
 def test_paths_depend_on_the_always_listed_keys_only():
     for module in ("layout.py", "data/interhand.py"):
         assert _keys_read(ROOT / "digit" / module) <= set(ALWAYS) | {"data", "run"}
+
+
+def test_text_from_the_command_line_becomes_what_the_key_expects():
+    raw = {
+        "run": {"name": "7", "seed": "7"},
+        "data": {"shards": "4", "max_fit_error_mm": "null", "root": "null", "hand_model": "open"},
+        "experiments": {"a": "null", "b": {"training": {"lr": "1e-3", "precision": "32", "lr_dec_epoch": ["3", "4"]}}},
+        "evaluate": {"splits": ["val"]},
+    }
+    config = resolve(raw)
+    assert (config.run.name, config.run.seed, config.data.shards) == ("7", 7, 4)
+    assert config.data.max_fit_error_mm is None and config.data.root is None
+    assert list(config.experiments) == ["b"]
+    training = config.experiments["b"].training
+    assert (training.lr, training.precision, training.lr_dec_epoch) == (1e-3, "32", (3, 4))
+    with pytest.raises(UserError, match="'many' is not of type 'integer'"):
+        resolve({"data": {"shards": "many"}})

@@ -1,0 +1,54 @@
+"""What would run: dry runs of every configuration, and configurations that cannot work."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
+
+
+def test_the_demo_from_nothing(planned, tmp_path):
+    jobs = planned(tmp_path, "--configfile", ROOT / "config.yaml")
+    expected = {"synthesize": 1, "check_split": 3, "index_split": 3, "images_shard": 6, "parts_shard": 6}
+    expected |= {"contact_sheet": 3, "train_experiment": 1, "evaluate_experiment": 4, "report": 1}
+    assert {name: jobs[name] for name in expected} == expected
+
+
+def test_each_target_plans_what_it_needs_and_no_more(planned, tmp_path):
+    always = {"settings", "synthesize", "check_split"}
+    needs = {
+        "check": always,
+        "index": always | {"index_split"},
+        "images": always | {"index_split", "images_shard"},
+        # The contact sheet lays masks over images.
+        "parts": always | {"index_split", "images_shard", "parts_shard", "contact_sheet"},
+        "train": always | {"index_split", "images_shard", "parts_shard", "train_experiment"},
+    }
+    for target, rules in needs.items():
+        assert set(planned(tmp_path, target)) == rules | {target}
+
+
+def test_the_paper_on_a_folder_in_the_release_layout(planned, snakemake, tiny_release, tmp_path):
+    overlay = ["--configfile", PAPER, "--config", f"data={{root: {tiny_release}}}"]
+    jobs = planned(tmp_path / "run", *overlay)
+    assert "synthesize" not in jobs
+    assert jobs["images_shard"] == jobs["parts_shard"] == 3 * 64
+    assert jobs["train_experiment"] == 1 and jobs["evaluate_experiment"] == 4
+    listing = snakemake(tmp_path / "run", "--dry-run", *overlay)
+    assert "Training digit" in listing and "Training tiny" not in listing
+
+
+def test_real_data_that_are_missing_are_left_for_check_to_name(planned, tmp_path):
+    jobs = planned(tmp_path, "--configfile", PAPER, "--config", "data={root: nowhere}", "--", "check")
+    assert jobs["check_split"] == 3
+
+
+def test_a_misspelt_key_stops_before_anything_runs(snakemake, tmp_path):
+    output = snakemake(tmp_path, "--config", "data={shrads: 3}", fails=True)
+    assert "data.shrads: unknown key; did you mean 'shards'?" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_mistakes_are_both_named(snakemake, tmp_path):
+    output = snakemake(tmp_path, "--config", "data={shards: 0}", "evaluate={split: [val]}", fails=True)
+    assert "data.shards: 0 is less than the minimum" in output and "did you mean 'splits'?" in output
