@@ -1,10 +1,12 @@
-"""Scores of predictions against an index: what ``metrics.json`` holds besides its protocol card.
+"""Predictions of a split: their file, and their scores against an index as ``metrics.json`` holds them.
 
 Stands between floor 2 (data, model, metrics) and the stages: training measures itself with it, evaluation reports it.
 """
 
+import zipfile
 from collections.abc import Iterator
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from digit import metrics
 from digit.config import RootDepth
 from digit.data.dataset import root_depths_mm
 from digit.data.index import SplitIndex
+from digit.errors import UserError
+from digit.files import replacing
+from digit.model.inference import Outputs
 from digit.skeleton import LABEL_NAMES
 
 BLOCK = 1 << 14
@@ -20,18 +25,6 @@ YARDSTICK_NOTE = (
     "baseline_mean_pose: root-relative mean joints, mean relative root and most frequent hand type of the training "
     "split, all hand types pooled, whatever the picture shows; it draws no mask, so its part_iou is null"
 )
-
-
-class Outputs(Protocol):
-    """Predictions of n samples: :class:`digit.model.inference.Outputs`, or the arrays of predictions.npz."""
-
-    row: np.ndarray
-    joint_coord: np.ndarray
-    rel_root_depth: np.ndarray
-    hand_type: np.ndarray
-    inv_trans: np.ndarray
-    overlap_px: np.ndarray
-    union_px: np.ndarray
 
 
 def truth_of(index: SplitIndex, rows: np.ndarray, root_depth: RootDepth) -> metrics.Truth:
@@ -131,6 +124,36 @@ def score(
         "skipped_joints": metrics.skipped_joints(tallied),
         "notes": notes,
     }
+
+
+def save_outputs(path: Path, outputs: Outputs, index: SplitIndex) -> None:
+    """Write predictions.npz: the arrays of :class:`Outputs` and ``im_path``, "<split>/<file name>" of each row."""
+    arrays = dict(vars(outputs))
+    arrays |= {name: arrays[name].astype(np.int32) for name in ("overlap_px", "union_px")}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, im_path=np.array(_image_paths(index, outputs.row)), **arrays)
+
+
+def load_outputs(path: Path, index: SplitIndex) -> Outputs:
+    """Read predictions.npz, to score it again or to show it.
+
+    Raises:
+        UserError: when the file is missing, damaged or belongs to another index.
+    """
+    remedy = "run `digit evaluate` again"
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            names = saved["im_path"].tolist()
+            outputs = Outputs(**{name: saved[name] for name in saved.files if name != "im_path"})
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: is not a readable predictions file ({error}); {remedy}") from error
+    if outputs.row.max(initial=-1) >= len(index) or _image_paths(index, outputs.row) != names:
+        raise UserError(f"{path}: was made with another index; {remedy}")
+    return outputs
+
+
+def _image_paths(index: SplitIndex, rows: np.ndarray) -> list[str]:
+    return [f"{index.split}/{name}" for name in index.keys(rows)]
 
 
 def _blocks(count: int) -> Iterator[slice]:

@@ -9,11 +9,11 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from digit import __version__, metrics, scoring
-from digit.config import Config, ModelSettings, RootDepth
+from digit.config import Config, RootDepth
 from digit.console import log, track
-from digit.data.dataset import HandDataset, Masks, whole_batch
-from digit.data.index import SplitIndex, open_index
-from digit.data.store import Store
+from digit.data.dataset import whole_batch
+from digit.data.index import open_index
+from digit.data.prepared import open_dataset
 from digit.errors import UserError
 from digit.files import read_json, replacing, write_json
 from digit.layout import Layout
@@ -48,7 +48,7 @@ def evaluate(
     layout = Layout.of(config)
     checkpoint = checkpoint or layout.train(experiment) / "best.ckpt"
     model = load_model(checkpoint)
-    dataset, excluded = _open_dataset(config, split, root_depth, model.settings)
+    dataset, excluded = open_dataset(config, split, model.settings, root_depth)
     loader = DataLoader(
         dataset,
         batch_size=config.evaluate.batch_size,
@@ -86,49 +86,11 @@ def evaluate(
         "software": f"digit {__version__}",
     }
     folder = layout.evaluation(experiment, split, root_depth)
-    _write_predictions(folder / "predictions.npz", outputs, dataset.index)
+    scoring.save_outputs(folder / "predictions.npz", outputs, dataset.index)
     _write_per_joint(folder / "per_joint.csv", scores["per_joint"])
     write_json(folder / "metrics.json", {"protocol": protocol, **scores})
     known = {name: value for name, value in scores["metrics"].items() if value is not None}
     log.info("%s %s-%s: %s", experiment, split, root_depth, ", ".join(f"{k} {v:.4g}" for k, v in known.items()))
-
-
-def load_outputs(path: Path, index: SplitIndex) -> inference.Outputs:
-    """Read a saved predictions.npz, to score it again with :func:`digit.scoring.score`.
-
-    Raises:
-        UserError: when the file is damaged or belongs to another index.
-    """
-    remedy = "run `digit evaluate` again"
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            names = saved["im_path"].tolist()
-            outputs = inference.Outputs(**{name: saved[name] for name in saved.files if name != "im_path"})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: is not a predictions file ({error}); {remedy}") from error
-    rows = outputs.row
-    if rows.max(initial=-1) >= len(index) or _image_paths(index, rows) != names:
-        raise UserError(f"{path}: was made with another index; {remedy}")
-    return outputs
-
-
-def _open_dataset(
-    config: Config, split: str, root_depth: RootDepth, settings: ModelSettings
-) -> tuple[HandDataset, dict[str, int]]:
-    """All samples of a split in protocol order, and how many were left out for each reason."""
-    layout, shards = Layout.of(config), range(config.data.shards)
-    index = open_index(layout.index(split))
-    images = Store([layout.images(split, shard) for shard in shards])
-    parts = Store([layout.parts(split, shard) for shard in shards])
-    masks = Masks.open(parts, [str(layout.fit(split, shard)) for shard in shards], len(index))
-    rows, reasons = index.protocol_order(), images.excluded()
-    left_out = np.array([name in reasons for name in index.keys(rows)], dtype=bool)
-    kinds = [reasons[name] for name in index.keys(rows[left_out])]
-    rows = rows[~left_out]
-    if not len(rows):
-        raise UserError(f"{layout.images(split, 0).parent}: no sample of split {split} is left to evaluate")
-    dataset = HandDataset(index, images, settings, rows, masks, root_depth)
-    return dataset, {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
 def _require_finite(outputs: inference.Outputs, checkpoint: Path) -> None:
@@ -147,17 +109,6 @@ def _constant(layout: Layout) -> metrics.ConstantPose | None:
         log.warning("%s is missing: no mean-pose yardstick", layout.index("train"))
         return None
     return scoring.constant_of(open_index(layout.index("train")))
-
-
-def _image_paths(index: SplitIndex, rows: np.ndarray) -> list[str]:
-    return [f"{index.split}/{name}" for name in index.keys(rows)]
-
-
-def _write_predictions(path: Path, outputs: inference.Outputs, index: SplitIndex) -> None:
-    arrays = dict(vars(outputs))
-    arrays |= {name: arrays[name].astype(np.int32) for name in ("overlap_px", "union_px")}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, im_path=np.array(_image_paths(index, outputs.row)), **arrays)
 
 
 def _write_per_joint(path: Path, per_joint: dict[str, dict[str, float | None]]) -> None:

@@ -1,0 +1,289 @@
+"""Tables and statements of the report, as plain text and numbers for the template."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from digit.config import PRESETS, Config, Experiment, to_dict
+from digit.report.facts import ROOT_NAMES, Trained, duration
+from digit.report.published import PUBLISHED
+from digit.report.samples import css_color
+from digit.skeleton import LABEL_NAMES, PART_NAMES, PARTS_PER_HAND, label_colors
+
+METRICS = {
+    "mpjpe_sh": ("MPJPE, single hand", "mm"),
+    "mpjpe_ih": ("MPJPE, interacting", "mm"),
+    "mpjpe_all": ("MPJPE, all", "mm"),
+    "mpjpe_sh_no_wrist": ("MPJPE, single hand, 40 joints (no wrists)", "mm"),
+    "mpjpe_ih_no_wrist": ("MPJPE, interacting, 40 joints", "mm"),
+    "mpjpe_all_no_wrist": ("MPJPE, all, 40 joints", "mm"),
+    "mrrpe": ("MRRPE, left wrist relative to right", "mm"),
+    "handedness_accuracy": ("Handedness accuracy", "share"),
+    "part_iou": ("Part IoU, mean over parts", "share"),
+    "pck_auc": ("PCK, area under the curve, 0 to 50 mm", "share"),
+}
+LOWER_IS_BETTER = ("mpjpe_all", "mrrpe")
+COMPARED = ("mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc")
+NONE = "–"
+Facts = list[tuple[str, str]]
+
+
+def number(value: float | None, name: str = "mpjpe") -> str:
+    """A metric as text: mm with two digits, shares with three."""
+    if value is None:
+        return NONE
+    return f"{value:.2f}" if name.startswith(("mpjpe", "mrrpe")) else f"{value:.3f}"
+
+
+def scalar(document: dict[str, Any], name: str) -> dict[str, str]:
+    """One metric with its interval in brackets and the mean pose's value."""
+    interval, baseline = document["interval_95"][name], document["baseline_mean_pose"]
+    low_high = f"[{number(interval[0], name)}, {number(interval[1], name)}]" if interval else ""
+    value = baseline["metrics"][name] if baseline else None
+    return {"value": number(document["metrics"][name], name), "interval": low_high, "baseline": number(value, name)}
+
+
+def notices(config: Config, main: Trained) -> list[dict[str, str]]:
+    """What a reader must know before any number."""
+    found = []
+    provenance = main.provenance
+    seconds = provenance.get("seconds")
+    if config.data.source == "synthetic":
+        span = f" in {duration(seconds)}" if seconds else ""
+        found.append(
+            {
+                "title": "A lesson in minutes, not a useful network.",
+                "text": f"This network was trained{span} on {config.synthetic.train_images:,} computer-made images"
+                + (" seen from easy, narrow views" if config.synthetic.views == "narrow" else "")
+                + ". The run shows that every stage of the pipeline works and what its results look like; its numbers "
+                "say nothing about InterHand2.6M, and its network will not work on photographs.",
+            }
+        )
+    elif main.settings.preset != "paper":
+        found.append(
+            {
+                "title": "Not the network of the paper.",
+                "text": f"Experiment {main.name} uses preset {main.settings.preset}, a small network for trying out.",
+            }
+        )
+    if str(provenance.get("backbone_weights", "")).startswith("random") and config.data.source != "synthetic":
+        found.append(
+            {
+                "title": "The backbone started from random weights.",
+                "text": "The paper’s started from ImageNet’s: set model.pretrained to hrnet_w32-36af842e.pth or timm.",
+            }
+        )
+    return found
+
+
+def tiles(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The headline numbers."""
+    result = []
+    names = {
+        "mpjpe_all": "MPJPE, all",
+        "mrrpe": "MRRPE",
+        "handedness_accuracy": "Handedness accuracy",
+        "part_iou": "Part IoU",
+        "pck_auc": "PCK AUC, 0 to 50 mm",
+    }
+    for name, title in names.items():
+        text = scalar(document, name)
+        baseline = f"mean pose {text['baseline']}" if text["baseline"] != NONE else ""
+        note = " · ".join(part for part in (text["interval"], baseline) if part)
+        unit = "mm" if METRICS[name][1] == "mm" else ""
+        result.append({"name": title, "value": text["value"], "unit": unit, "note": note})
+    return result
+
+
+def data_facts(config: Config, warnings: Sequence[str]) -> Facts:
+    """Where the data come from."""
+    data = config.data
+    if data.source == "synthetic":
+        made = config.synthetic
+        source = f"synthetic, seed {config.run.seed}, {made.views} views, {made.cameras} cameras a frame"
+    else:
+        source = f"InterHand2.6M under {data.root}"
+    hands = "the embedded open hand" if data.hand_model == "open" else "MANO"
+    limit = "all accepted" if data.max_fit_error_mm is None else f"accepted up to {data.max_fit_error_mm:g} mm"
+    return [
+        ("Source", source),
+        ("Hand model", hands),
+        ("Part masks", f"drawn with {config.parts.backend}; fits {limit}"),
+        ("Audit", f"passed with {len(warnings)} warnings" if warnings else "passed without warnings"),
+    ]
+
+
+def training_facts(trained: Trained) -> Facts:
+    """How the first experiment was trained."""
+    settings, provenance = trained.settings, trained.provenance
+    model, training, hardware = settings.model, settings.training, provenance.get("hardware", {})
+    machine = ", ".join(
+        text
+        for text in (
+            hardware.get("gpu") or "no GPU",
+            f"{hardware['cores']} cores" if hardware.get("cores") else "",
+            str(hardware.get("cpu") or ""),
+            f"{hardware['memory_gb']:.0f} GB memory" if hardware.get("memory_gb") else "",
+        )
+        if text
+    )
+    parameters = provenance.get("parameters")
+    facts = [
+        ("Network", f"preset {settings.preset}: {model.backbone}, {model.input_size} px crops, "
+         f"{model.heatmap_size} cells a side, depth box {model.depth_box_mm:g} mm"),
+        ("Parameters", f"{parameters / 1e6:.2f} million" if parameters else NONE),
+        ("Backbone weights", str(provenance.get("backbone_weights", NONE))),
+        ("Optimiser", f"{training.optimizer}, learning rate {training.lr:g}, batches of {training.batch_size}, "
+         f"{training.precision} bit" if training.precision != "bf16" else f"{training.optimizer}, bf16"),
+        ("Epochs", f"{len(trained.history.get('epoch', []))} of {training.max_epoch}, "
+         f"{provenance.get('samples_seen', 0):,} samples seen"),
+        ("Time", duration(provenance["seconds"]) if provenance.get("seconds") else NONE),
+        ("Machine", machine),
+        ("Seed", str(provenance.get("seed", NONE))),
+    ]  # fmt: skip
+    return facts
+
+
+def provenance_facts(trained: Trained) -> Facts:
+    """Commit, versions and keys."""
+    provenance = trained.provenance
+    commit = str(provenance.get("git_commit") or "unknown")
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
+    return [
+        ("Experiment", trained.name),
+        ("Experiment key", str(provenance.get("experiment_key", NONE))),
+        ("Git commit", commit + (" with uncommitted changes" if provenance.get("git_dirty") else "")),
+        ("Started", str(provenance.get("started", NONE))),
+        ("Versions", versions or NONE),
+    ]
+
+
+def protocol_facts(document: dict[str, Any]) -> Facts:
+    """The protocol card of metrics.json."""
+    facts = []
+    for name, value in document["protocol"].items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in value.items()) or "none"
+        facts.append((name.replace("_", " ").capitalize(), NONE if value is None else str(value)))
+    return facts
+
+
+def metric_rows(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The table of all scalar metrics beside the mean pose."""
+    rows = []
+    for name, (title, unit) in METRICS.items():
+        text = scalar(document, name)
+        value = document["metrics"][name]
+        baseline = (document["baseline_mean_pose"] or {"metrics": {}})["metrics"].get(name)
+        ratio = f"{value / baseline:.2f}" if value is not None and baseline else NONE
+        rows.append({"name": title, "unit": unit, "ratio": ratio, **text})
+    return rows
+
+
+def protocol_rows(trained: Sequence[Trained]) -> list[dict[str, list[str]]]:
+    """One row per experiment and protocol, the mean pose once per protocol."""
+    shown = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mpjpe_all_no_wrist", "mrrpe", "handedness_accuracy", "part_iou")
+    rows, splits = [], {}
+    for item in trained:
+        for evaluation in item.evaluations:
+            document = evaluation.document
+            samples = f"{document['protocol']['samples']['all']:,}"
+            numbers = [number(document["metrics"][name], name) for name in shown]
+            rows.append({"text": [item.name, evaluation.name], "numbers": [samples, *numbers]})
+            if document["baseline_mean_pose"]:
+                constant = document["baseline_mean_pose"]["metrics"]
+                splits[evaluation.split] = [samples, *(number(constant[name], name) for name in shown)]
+    rows += [
+        {"text": ["mean pose", f"{split}, needs no root"], "numbers": numbers} for split, numbers in splits.items()
+    ]
+    return rows
+
+
+def published_rows(config: Config, trained: Sequence[Trained]) -> list[dict[str, Any]]:
+    """This run's rows above those of the literature."""
+    shown = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mrrpe", "handedness_accuracy")
+    data = "synthetic" if config.data.source == "synthetic" else "InterHand2.6M"
+    rows: list[dict[str, Any]] = [
+        {
+            "ours": True,
+            "text": [f"this run, {item.name}", data, evaluation.split, ROOT_NAMES[evaluation.root_depth]],
+            "numbers": [number(evaluation.document["metrics"][name], name) for name in shown],
+        }
+        for item in trained
+        for evaluation in item.evaluations
+    ]
+    for paper in PUBLISHED:
+        numbers = [
+            NONE if value is None else f"{value:.4g}" if name == "handedness_accuracy" else f"{value:.2f}"
+            for name, value in ((name, getattr(paper, name)) for name in shown)
+        ]
+        text = [paper.method, "InterHand2.6M", paper.split, paper.root_depth]
+        rows.append({"ours": False, "text": text, "numbers": numbers})
+    return rows
+
+
+def comparison(trained: Sequence[Trained]) -> list[dict[str, Any]]:
+    """Experiments side by side under the first protocol."""
+    values = {name: [item.evaluations[0].document["metrics"][name] for item in trained] for name in COMPARED}
+    best = {}
+    for name, column in values.items():
+        known = [value for value in column if value is not None]
+        best[name] = (min if name in LOWER_IS_BETTER else max)(known, default=None)
+    rows = []
+    for place, item in enumerate(trained):
+        parameters, seconds = item.provenance.get("parameters"), item.provenance.get("seconds")
+        rows.append(
+            {
+                "name": item.name,
+                "changes": differences(item.settings),
+                "parameters": f"{parameters / 1e6:.2f}" if parameters else NONE,
+                "time": duration(seconds) if seconds else NONE,
+                "cells": [
+                    {
+                        "text": number(column[place], name),
+                        "best": column[place] is not None and column[place] == best[name],
+                    }
+                    for name, column in values.items()
+                ],
+            }
+        )
+    return rows
+
+
+def differences(settings: Experiment) -> str:
+    """What an experiment changes from its preset."""
+    chosen, paper = to_dict(settings), to_dict(Experiment())
+    preset = PRESETS[settings.preset]
+    changed = [
+        f"{section}.{key}: {value}"
+        for section in ("model", "augment", "losses", "training")
+        for key, value in chosen[section].items()
+        if value != preset.get(section, {}).get(key, paper[section][key])
+    ]
+    return f"preset {settings.preset}" + (": " + ", ".join(changed) if changed else "")
+
+
+def part_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Colour, mask value and IoU of every part of both hands, finger by finger."""
+    colors = label_colors()
+    order = sorted(PART_NAMES, key=lambda name: (name != "palm", _finger_place(name)))
+    rows = []
+    for part in order:
+        cells = []
+        for hand in range(2):
+            label = 1 + hand * PARTS_PER_HAND + PART_NAMES.index(part)
+            iou = document["part_iou"][LABEL_NAMES[label]]
+            cells.append(
+                {
+                    "label": label,
+                    "color": css_color(colors[label]),
+                    "iou": number(iou, "iou"),
+                    "percent": round(100 * (iou or 0), 1),
+                }
+            )
+        rows.append({"name": part, "cells": cells})
+    return rows
+
+
+def _finger_place(part: str) -> tuple[int, str]:
+    fingers = ("palm", "thumb", "index", "middle", "ring", "pinky")
+    return fingers.index(part.rstrip("123")), part

@@ -1,0 +1,48 @@
+"""One self-contained HTML page about a whole run."""
+
+from digit import scoring
+from digit.config import Config
+from digit.console import log
+from digit.data.prepared import open_dataset
+from digit.errors import UserError
+from digit.files import replacing
+from digit.layout import Layout
+from digit.model.weights import load_model
+from digit.report import facts
+from digit.report.page import render
+from digit.report.samples import Sample, gallery
+
+
+def report(config: Config) -> None:
+    """Write ``report/index.html`` from the files of all earlier stages.
+
+    Raises:
+        UserError: when nothing was trained, or an earlier stage's files are missing or damaged.
+    """
+    layout = Layout.of(config)
+    if not config.experiments:
+        raise UserError("experiments: none is configured, so there is nothing to report; name one under experiments")
+    trained = [facts.read_trained(config, layout, name) for name in config.experiments]
+    counts = facts.read_counts(layout)
+    page = render(
+        config=config,
+        trained=trained,
+        counts=counts,
+        times=facts.read_times(layout.run / "benchmarks"),
+        warnings=facts.read_warnings(layout, [row.split for row in counts]),
+        samples=_samples(config, layout, trained[0]),
+    )
+    path = layout.report() / "index.html"
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    log.info("report: %s (%.1f MB)", path, path.stat().st_size / 1e6)
+
+
+def _samples(config: Config, layout: Layout, trained: facts.Trained) -> list[Sample]:
+    """Samples of the first experiment under its first protocol."""
+    evaluation = trained.evaluations[0]
+    split, root_depth = evaluation.split, evaluation.root_depth
+    model = load_model(layout.train(trained.name) / "best.ckpt")
+    dataset, _ = open_dataset(config, split, model.settings, root_depth)
+    path = layout.evaluation(trained.name, split, root_depth) / "predictions.npz"
+    return gallery(model, scoring.load_outputs(path, dataset.index), dataset)
