@@ -186,7 +186,8 @@ def write_index(folder: Path, split: str, columns: dict[str, np.ndarray], source
     Raises:
         ValueError: when a column is missing, or has another type, shape or length than its table.
     """
-    described, counts = {}, {}
+    described: dict[str, dict[str, Any]] = {}
+    counts: dict[str, int] = {}
     for name, column in COLUMNS.items():
         array = columns[name]
         kind = "S" if array.dtype.kind == "S" else array.dtype.name

@@ -90,8 +90,8 @@ class Release:
         if self.synthetic:
             return "delete the data set and run `digit synthesize` again"
         folder = {"images": "images/", "annotations": "annotations/", "rootnet_output": "rootnet_output/"}[what]
-        release = "RootNet's results for InterHand2.6M" if what == "rootnet_output" else f"{what} of the 5 fps v1.0"
-        return f"download the {release} from {PAGE} and unpack them to {folder} below data.root ({self.root})"
+        release = "RootNet's results for InterHand2.6M" if what == "rootnet_output" else f"the {what} of the 5 fps v1.0"
+        return f"download {release} from {PAGE} and unpack them to {folder} below data.root ({self.root})"
 
 
 def read_samples(release: Release, split: str, problems: Problems) -> Columns:
@@ -108,15 +108,16 @@ def read_samples(release: Release, split: str, problems: Problems) -> Columns:
         parts = []
         chunks = document.chunks(document.members(lists[section])) if section in lists else iter(())
         for chunk in chunks:
-            names = [f"id {record.get('id')}" if isinstance(record, dict) else str(record)[:40] for record in chunk]
-            parts.append(read_fields(chunk, names, fields, path, remedy, problems)[0])
+            records = list(chunk)
+            names = [f"id {record.get('id')}" if isinstance(record, dict) else str(record)[:40] for record in records]
+            parts.append(read_fields(records, names, fields, path, remedy, problems)[0])
         tables[section] = _concatenate(parts, fields)
         if not parts:
             problems.error(path, f"{section}[] is missing or empty", remedy)
         ids = tables[section]["id"]
         unique, counts = np.unique(ids, return_counts=True)
         if len(unique) < len(ids):
-            problems.error(path, f"{section}[].id occurs more than once", remedy, unique[counts > 1])
+            problems.error(path, f"{section}[].id occurs more than once", remedy, unique[counts > 1].tolist())
     return _join_images(tables["images"], tables["annotations"], path, remedy, problems)
 
 
@@ -128,12 +129,14 @@ def _join_images(images: Columns, annotations: Columns, path: Path, remedy: str,
         problems.error(path, "annotations[].image_id is not the id of an image", remedy, missing)
     unused = ~np.isin(images["id"], annotations["image_id"])
     if unused.any():
-        problems.warn(path, "images without an annotation are not used", "", images["file_name"][unused].astype(str))
+        problems.warn(
+            path, "images without an annotation are not used", "", images["file_name"][unused].astype(str).tolist()
+        )
     annotated = {name: array[found] for name, array in annotations.items()}
     pictures = {name: array[place[found]] for name, array in images.items()}
     names, counts = np.unique(pictures["file_name"], return_counts=True)
     if (counts > 1).any():
-        problems.error(path, "file_name belongs to several annotations", remedy, names[counts > 1].astype(str))
+        problems.error(path, "file_name belongs to several annotations", remedy, names[counts > 1].astype(str).tolist())
     flat = annotated["bbox"][:, 2:].min(axis=1, initial=np.inf) <= 0
     if flat.any():
         problems.error(path, "bbox has no width or height", remedy, [f"id {k}" for k in annotated["id"][flat]])
@@ -157,10 +160,11 @@ def read_cameras(release: Release, split: str, problems: Problems) -> Columns:
     """Read ``camera.json``: capture and name (C,), rotation, position, focal length, principal point."""
     path, remedy = release.annotation(split, "camera"), release.remedy("annotations")
     document = read_json(path, remedy)
-    records, names, owners = [], [], []
+    records: list[dict[str, Any]] = []
+    names, owners = [], []
     for capture, entry in (document if isinstance(document, dict) else {}).items():
-        tables = {f.name: entry.get(f.name) if isinstance(entry, dict) else None for f in CAMERA_FIELDS}
-        tables = {name: table if isinstance(table, dict) else {} for name, table in tables.items()}
+        raw = {field.name: entry.get(field.name) if isinstance(entry, dict) else None for field in CAMERA_FIELDS}
+        tables = {name: table if isinstance(table, dict) else {} for name, table in raw.items()}
         for camera in sorted(set().union(*tables.values())):
             records.append({name: table.get(camera) for name, table in tables.items()})
             names.append(f"capture {capture} camera {camera}")
@@ -229,7 +233,7 @@ def read_rootnet(path: Path, release: Release, problems: Problems) -> Columns:
         records = chunk if isinstance(chunk, list) else []
         names = [f"annot_id {record.get('annot_id')}" if isinstance(record, dict) else "?" for record in records]
         parts.append(read_fields(records, names, ROOTNET_FIELDS, path, remedy, problems)[0])
-    if not parts:
+    if not any(parts):
         problems.error(path, "holds no result", remedy)
     return _concatenate([part for part in parts if part], ROOTNET_FIELDS)
 

@@ -49,7 +49,9 @@ class JsonFile:
         return np.flatnonzero(self.parent == parent)
 
     def key(self, row: int) -> str:
-        """Key under which a container stands in its parent."""
+        """Key under which a container stands in its parent; empty within a list."""
+        if self.key_start[row] < 0:
+            return ""
         text = self.content[self.key_start[row] : self.start[row]]
         return self._parse(text[: text.rindex(b":")].rstrip())
 

@@ -4,7 +4,6 @@ A shard is a single LMDB file (no sub-folder, no lock file). Its keys are UTF-8 
 were put in, and under ``__header__`` lies a JSON object that says what the shard is. Equal input gives equal bytes.
 """
 
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +21,7 @@ VERSION = 1
 HEADER_KEY = b"__header__"
 TRANSACTION_BYTES = 64 << 20
 _FIRST_MAP_BYTES = 1 << 26
-_OPTIONS = {"subdir": False, "lock": False, "max_dbs": 0}
+_OPTIONS: dict[str, Any] = {"subdir": False, "lock": False, "max_dbs": 0}
 
 
 def write_shard(
@@ -200,16 +199,13 @@ class Store:
 
     def __init__(self, paths: Path | str | Sequence[Path | str]) -> None:
         """Name the files: one shard, or all shards of a split in order."""
-        single = isinstance(paths, str | os.PathLike)
-        self.paths: tuple[Path, ...] = tuple(Path(path) for path in ([paths] if single else paths))
+        several = [paths] if isinstance(paths, str | Path) else paths
+        self.paths: tuple[Path, ...] = tuple(Path(path) for path in several)
         self._shards: list[_Shard] | None = None
         self._recent = 0
 
-    def __getstate__(self) -> tuple[Path, ...]:
-        return self.paths
-
-    def __setstate__(self, paths: tuple[Path, ...]) -> None:
-        self.__init__(paths)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store, (self.paths,)
 
     def _opened(self) -> list[_Shard]:
         if self._shards is None:

@@ -126,6 +126,26 @@ def test_a_broken_record_is_named(tiny_release, edit_json, case):
         raise UserError("\n".join(error for error in errors if error.startswith(str(release.annotation("val", kind)))))
 
 
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", "[1]", "[[]]", '{"0": []}', '{"0": [[]]}', '{"images": {"a": {}}}', "null"]
+)
+@pytest.mark.parametrize("kind", ANNOTATION_KINDS)
+def test_a_document_of_another_kind_is_never_a_traceback(tiny_release, kind, text):
+    release = Release(tiny_release)
+    release.annotation("train", kind).write_text(text)
+    errors = errors_of(release, "train")
+    if kind != "MANO_NeuralAnnot":
+        assert any(str(release.annotation("train", kind)) in error for error in errors)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "[1]", '{"0": {}}', "null"])
+def test_a_rootnet_file_of_another_kind_is_named(tiny_release, text):
+    path = Release(tiny_release).rootnet("val")
+    path.write_text(text)
+    (error,) = errors_of(Release(tiny_release))
+    assert str(path) in error and "rootnet_output/" in error
+
+
 def test_numbers_that_json_cannot_hold_are_refused(tiny_release):
     release = Release(tiny_release)
     path = release.annotation("val", "camera")
