@@ -35,19 +35,21 @@ def line_chart(
     size: tuple[int, int] = (560, 300),
     y_range: tuple[float, float] | None = None,
     logarithmic: bool = False,
+    whole_x: bool = True,
 ) -> str:
     """Lines over a common x axis, with a legend above; points that are None are skipped."""
     points = [(x, y) for line in series for x, y in zip(line.x, line.y, strict=True) if y is not None]
     if not points:
         return '<p class="empty">No values.</p>'
-    x_ticks = nice_ticks(min(x for x, _ in points), max(x for x, _ in points), 7)
+    x_low, x_high = min(x for x, _ in points), max(x for x, _ in points)
+    x_ticks = [tick for tick in nice_ticks(x_low, x_high, 7, whole_x) if x_low <= tick <= x_high]
     y_values = [y for _, y in points]
     if logarithmic:
         y_ticks = decade_ticks(min(y_values), max(y_values))
     else:
         low, high = y_range or (min(0.0, *y_values), max(y_values))
         y_ticks = nice_ticks(low, high, GRID_LINES)
-    frame = _Frame(size, (x_ticks[0], x_ticks[-1]), (y_ticks[0], y_ticks[-1]), logarithmic)
+    frame = _Frame(size, (x_low, x_high), (y_ticks[0], y_ticks[-1]), logarithmic)
     parts = frame.axes(x_ticks, y_ticks, x_label, y_label)
     for line in series:
         path = [(frame.x(x), frame.y(y)) for x, y in zip(line.x, line.y, strict=True) if y is not None]
@@ -108,7 +110,7 @@ def row_chart(rows: Sequence[tuple[str, float | None, str, str]], label_width: i
     """Horizontal bars, one row each: (label, value, text beside the bar, CSS colour or tone class)."""
     highest = max((value for _, value, *_ in rows if value is not None), default=0) or 1.0
     step, bar = 24, 14
-    span = width - label_width - 130
+    span = width - label_width - 200
     parts = []
     for number, (label, value, text, color) in enumerate(rows):
         middle = number * step + step / 2
@@ -134,13 +136,14 @@ def legend(names: Sequence[tuple[str, str, bool]]) -> str:
     return f'<div class="legend">{"".join(items)}</div>'
 
 
-def nice_ticks(low: float, high: float, count: int) -> list[float]:
-    """Round numbers from at most ``low`` to at least ``high``, about ``count`` of them."""
+def nice_ticks(low: float, high: float, count: int, whole: bool = False) -> list[float]:
+    """Round numbers from at most ``low`` to at least ``high``, about ``count`` of them, or only whole ones."""
     if high <= low:
         high = low + 1.0
     raw = (high - low) / max(count - 1, 1)
     magnitude = 10 ** math.floor(math.log10(raw))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= raw * 0.999)
+    step = max(round(step), 1) if whole else step
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [k * step for k in range(first, last + 1)]
 

@@ -62,7 +62,7 @@ def render(
         training_charts=[{"name": item.name, "charts": _training_charts(item)} for item in trained],
         metric_rows=tables.metric_rows(document),
         protocol_rows=tables.protocol_rows(trained),
-        published_rows=tables.published_rows(config, trained),
+        published_rows=tables.published_rows(config, main),
         comparison=tables.comparison(trained) if len(trained) > 1 else [],
         joint_charts=_joint_charts(document),
         skipped=", ".join(document["skipped_joints"]["all"]),

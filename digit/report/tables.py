@@ -75,7 +75,7 @@ def notices(config: Config, main: Trained) -> list[dict[str, str]]:
     return found
 
 
-def tiles(document: dict[str, Any]) -> list[dict[str, str]]:
+def tiles(document: dict[str, Any]) -> list[dict[str, Any]]:
     """The headline numbers."""
     result = []
     names = {
@@ -88,9 +88,9 @@ def tiles(document: dict[str, Any]) -> list[dict[str, str]]:
     for name, title in names.items():
         text = scalar(document, name)
         baseline = f"mean pose {text['baseline']}" if text["baseline"] != NONE else ""
-        note = " · ".join(part for part in (text["interval"], baseline) if part)
         unit = "mm" if METRICS[name][1] == "mm" else ""
-        result.append({"name": title, "value": text["value"], "unit": unit, "note": note})
+        notes = [line for line in (text["interval"], baseline) if line]
+        result.append({"name": title, "value": text["value"], "unit": unit, "notes": notes})
     return result
 
 
@@ -198,18 +198,17 @@ def protocol_rows(trained: Sequence[Trained]) -> list[dict[str, list[str]]]:
     return rows
 
 
-def published_rows(config: Config, trained: Sequence[Trained]) -> list[dict[str, Any]]:
-    """This run's rows above those of the literature."""
+def published_rows(config: Config, main: Trained) -> list[dict[str, Any]]:
+    """The first experiment's rows above those of the literature."""
     shown = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mrrpe", "handedness_accuracy")
     data = "synthetic" if config.data.source == "synthetic" else "InterHand2.6M"
     rows: list[dict[str, Any]] = [
         {
             "ours": True,
-            "text": [f"this run, {item.name}", data, evaluation.split, ROOT_NAMES[evaluation.root_depth]],
+            "text": [f"this run, {main.name}", data, evaluation.split, ROOT_NAMES[evaluation.root_depth]],
             "numbers": [number(evaluation.document["metrics"][name], name) for name in shown],
         }
-        for item in trained
-        for evaluation in item.evaluations
+        for evaluation in main.evaluations
     ]
     for paper in PUBLISHED:
         numbers = [
