@@ -11,9 +11,10 @@ import torch
 
 from digit import geometry, metrics, scoring
 from digit.data.dataset import Batch, HandDataset
+from digit.figures import BONE_COLORS
 from digit.model.digit import Digit
 from digit.model.inference import Outputs, to_input
-from digit.skeleton import BONES, HAND_TYPES, HANDS, JOINT_HAND, JOINT_NAMES, LABEL_NAMES, ROOT_JOINTS, label_colors
+from digit.skeleton import BONES, HAND_TYPES, JOINT_HAND, JOINT_NAMES, LABEL_NAMES, ROOT_JOINTS, label_colors
 
 DISPLAY_PX = 320
 PICKS = {"right": 3, "left": 3, "interacting": 6}
@@ -133,10 +134,8 @@ def _predict_labels(model: Digit, batch: Batch) -> np.ndarray:
 
 
 def bone_colors() -> list[str]:
-    """(40) CSS colour of each bone: that of its finger's first part."""
-    colors = label_colors()
-    names = [f"{HANDS[JOINT_HAND[child]][0]}_{JOINT_NAMES[child][2:-1]}1" for child, _ in BONES]
-    return [css_color(colors[LABEL_NAMES.index(name)]) for name in names]
+    """(40) CSS colour of each bone."""
+    return [css_color(color) for color in BONE_COLORS]
 
 
 def css_color(rgb: np.ndarray) -> str:
