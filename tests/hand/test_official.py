@@ -14,6 +14,7 @@ from digit.errors import UserError
 from digit.hand import mesh, official
 from digit.hand.mano import load_hands
 from digit.hand.open_hand.model import load_open_hand
+from digit.hand.pickles import as_array, load_data_pickle
 
 
 class Ch:
@@ -192,6 +193,44 @@ def test_half_a_file_is_damaged_not_a_traceback(tmp_path):
         with pytest.raises(UserError, match=r"MANO_RIGHT\.pkl"):
             load_hands(str(folder))
         path.write_bytes(content)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_flipped_bytes_are_never_more_than_an_error(tmp_path, protocol):
+    content = {"a": np.arange(6.0).reshape(2, 3), "J": sparse.csr_matrix(np.eye(3)), "n": np.float64(2)}
+    whole, rng, path = pickle.dumps(content, protocol=protocol), np.random.default_rng(protocol), tmp_path / "x.pkl"
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            loaded = load_data_pickle(path, "replace it")
+            for value in loaded.values() if isinstance(loaded, dict) else ():
+                as_array(value)
+        except (UserError, ValueError):
+            refused += 1
+    assert 0 < refused < 200
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.asfortranarray(np.arange(12, dtype=np.uint32).reshape(3, 4)),
+        np.arange(3, dtype=">f4"),
+        np.float32(2.5),
+        np.array([True, False]),
+        sparse.csc_matrix([[0, 1.5, 0], [2, 0, 0]]),
+        sparse.csr_matrix([[0, 1.5, 0], [2, 0, 0]]),
+    ],
+)
+def test_numbers_survive_as_numpy_would_read_them(tmp_path, protocol, value):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps({"a": value}, protocol=protocol))
+    expected = value.toarray() if sparse.issparse(value) else np.asarray(value)
+    assert np.array_equal(as_array(load_data_pickle(path, "replace it")["a"]), expected)
 
 
 def test_tables_of_the_wrong_shape_or_mesh_are_named(tmp_path):
