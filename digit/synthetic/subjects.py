@@ -44,7 +44,7 @@ def make_subject(rng: np.random.Generator, number: int, size_rank: float, tone_r
     place = tone_rank * (len(tones) - 1)
     low = int(place)
     tone = tones[low] + (place - low) * (tones[min(low + 1, len(tones) - 1)] - tones[low])
-    cloth = rng.uniform(0.03, 0.2) * (1 + rng.uniform(-0.6, 0.6, 3))
+    cloth = rng.uniform(0.03, 0.2) * (1 + rng.uniform(-0.4, 0.4, 3))
     shape = rng.normal(0, 1, 10)
     shape[0] = ndtri(np.clip(size_rank, 0.01, 0.99))
     return Subject(
