@@ -25,7 +25,7 @@ class DigitModule(lightning.LightningModule):
         network = Digit(experiment.model)
         if experiment.model.pretrained is None:
             initialize_heads(network)
-        self.model = nn.ModuleDict({"pose_reg": network})
+        self.model = nn.ModuleDict({"pose_reg": network.to(memory_format=torch.channels_last)})
 
     @property
     def network(self) -> Digit:

@@ -1,0 +1,123 @@
+"""The network at both presets, its expectations, and its weights on disk."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import digit
+from digit.config import PRESETS, ModelSettings, resolve
+from digit.errors import UserError
+from digit.model.backbone import create_backbone
+from digit.model.digit import Digit, expected_bin, expected_joints
+from digit.model.weights import PREFIX, load_model
+
+TINY = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"].model
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    torch.manual_seed(0)
+    return Digit(TINY).eval()
+
+
+def saved(model, path: Path, **extra) -> Path:
+    torch.save({"state_dict": {PREFIX + k: v for k, v in model.state_dict().items()}, **extra}, path)
+    return path
+
+
+def test_outputs_have_the_promised_shapes(tiny):
+    prediction = tiny(torch.rand(2, 3, 64, 64))
+    shapes = [tuple(value.shape) for value in prediction]
+    assert shapes == [(2, 42, 3), (2, 1), (2, 2), (2, 33, 32, 32)]
+    xy = prediction.joint_xyz[..., :2]
+    assert (xy > 0).all() and (xy < TINY.heatmap_size).all()
+
+
+def test_every_parameter_gets_a_gradient(tiny):
+    prediction = tiny(torch.rand(2, 3, 64, 64))
+    torch.stack([value.float().pow(2).sum() for value in prediction]).sum().backward()
+    assert [name for name, parameter in tiny.named_parameters() if parameter.grad is None] == []
+    tiny.zero_grad()
+
+
+def test_soft_argmax_finds_a_peak():
+    logits = torch.zeros(1, 1, 8, 8)
+    logits[0, 0, 2, 5] = 50.0
+    depth = torch.arange(64.0).view(1, 1, 8, 8)
+    np.testing.assert_allclose(expected_joints(logits, depth)[0, 0], [5.5, 2.5, 21.0], atol=1e-4)
+    np.testing.assert_allclose(expected_joints(logits * 0, depth)[0, 0], [4.0, 4.0, 31.5], atol=1e-4)
+    assert expected_bin(torch.tensor([[0.0, 0.0, 60.0]])).item() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("fusion", ["logits", "softmax"])
+def test_fusion_is_a_choice(fusion):
+    torch.manual_seed(0)
+    other = Digit(ModelSettings(**PRESETS["tiny"]["model"] | {"fusion": fusion})).eval()
+    assert other(torch.rand(1, 3, 64, 64)).joint_xyz.isfinite().all()
+
+
+def test_an_unknown_backbone_is_a_clear_error():
+    with pytest.raises(UserError, match="resnet50000"):
+        create_backbone("resnet50000")
+
+
+def test_imagenet_weights_load_from_a_file(tmp_path):
+    source, _, _ = create_backbone("hrnet_w18_small")
+    full = {**source.state_dict(), "classifier.weight": torch.zeros(3)}
+    for level in (1, 2, 3):
+        full |= {f"stage4.2.fuse_layers.{level}.x": torch.zeros(1)}
+    with pytest.raises(UserError, match="does not exist"):
+        create_backbone("hrnet_w18_small", str(tmp_path / "absent.pth"))
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth: lacks"):
+        create_backbone("hrnet_w18_small", str(tmp_path / "other.pth"))
+
+
+def test_checkpoints_load_with_their_own_settings(tiny, tmp_path):
+    settings = {"experiment": {"preset": "tiny"}}
+    path = saved(tiny, tmp_path / "ours.ckpt", hyper_parameters=settings)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(digit.load_model(path)(images).joint_xyz, tiny(images).joint_xyz)
+        torch.save({PREFIX + k: v for k, v in tiny.state_dict().items()}, tmp_path / "flat.pt")
+        flat = load_model(tmp_path / "flat.pt", preset="tiny")
+        torch.testing.assert_close(flat(images).joint_xyz, tiny(images).joint_xyz)
+
+
+def test_wrong_keys_are_listed(tiny, tmp_path):
+    state = {PREFIX + k: v for k, v in tiny.state_dict().items()}
+    state["model.pose_reg.stranger"] = state.pop(PREFIX + "conv_hm.bias")
+    torch.save(state, tmp_path / "bad.pt")
+    with pytest.raises(UserError, match=r"missing model\.pose_reg\.conv_hm\.bias") as caught:
+        load_model(tmp_path / "bad.pt", preset="tiny")
+    assert "unexpected model.pose_reg.stranger" in str(caught.value)
+
+
+class Mischief:
+    """A pickle that would run code."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("mischief"),))
+
+
+def test_files_that_want_to_run_code_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Mischief()}, tmp_path / "evil.ckpt")
+    with pytest.raises(UserError, match="refused"):
+        load_model(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "mischief").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps([1, 2])])
+def test_files_that_are_no_weights_are_clear_errors(content, tmp_path):
+    (tmp_path / "junk.pt").write_bytes(content)
+    with pytest.raises(UserError, match=r"junk\.pt"):
+        load_model(tmp_path / "junk.pt")
+
+
+def test_a_missing_file_is_a_clear_error(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        load_model(tmp_path / "absent.pt")
