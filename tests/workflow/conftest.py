@@ -55,6 +55,14 @@ def planned(snakemake):
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory, snakemake) -> Path:
+    """Folder of an uninterrupted run from nothing to the report; to be read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def start_workflow():
     """Function that starts a run in the background, in a process group of its own."""
     started = []

@@ -1,0 +1,81 @@
+"""From nothing to a report on the very small configuration, and what a second run would do."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+RUN = Path("results") / "micro"
+
+
+def test_every_stage_leaves_what_the_design_promises(finished):
+    run = finished / RUN
+    for split in ("train", "val", "test"):
+        assert json.loads((run / "check" / f"{split}.json").read_text())["split"] == split
+        assert (run / "index" / split / "index.json").is_file()
+        assert (run / "parts" / f"{split}.png").stat().st_size > 10_000
+        for shard in (0, 1):
+            for name in (f"images/{split}/{shard}.lmdb", f"parts/{split}/{shard}.lmdb"):
+                assert (run / name).stat().st_size > 0
+            assert (run / "parts" / split / f"{shard}.fit.parquet").is_file()
+    train = run / "experiments" / "tiny" / "train"
+    assert {p.name for p in train.iterdir()} == {
+        *("best.ckpt", "last.ckpt", "history.csv", "config.yaml", "provenance.json"),
+    }
+    metrics = json.loads((run / "experiments" / "tiny" / "eval" / "test-rootnet" / "metrics.json").read_text())
+    assert {"protocol", "metrics", "interval_95", "per_joint", "baseline_mean_pose"} <= set(metrics)
+    page = (run / "report" / "index.html").read_text()
+    assert page.startswith("<!") and "tiny" in page
+
+
+def test_every_job_has_a_log_and_a_benchmark(finished):
+    run = finished / RUN
+    logs = {p.relative_to(run / "logs").with_suffix("") for p in (run / "logs").rglob("*.log")}
+    benchmarks = {p.relative_to(run / "benchmarks").with_suffix("") for p in (run / "benchmarks").rglob("*.tsv")}
+    assert logs == benchmarks and len(logs) == 33
+
+
+def test_nothing_half_written_is_left_and_nothing_is_written_elsewhere(finished):
+    assert not list(finished.rglob("*.partial"))
+    assert {p.name for p in finished.iterdir()} == {"results", ".snakemake"}
+
+
+def test_running_again_does_nothing_and_is_quick(finished, snakemake):
+    start = time.monotonic()
+    assert "Nothing to be done" in snakemake(finished)
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize(
+    ("change", "rerun"),
+    [
+        ("experiments={second: {preset: tiny}}", {"train_experiment": 1, "evaluate_experiment": 1, "report": 1}),
+        ("experiments={tiny: {training: {seed: 9}}}", {"train_experiment": 1, "evaluate_experiment": 1, "report": 1}),
+        ("evaluate={bootstrap: 30}", {"evaluate_experiment": 1, "report": 1}),
+        ("evaluate={root_depth: [rootnet, gt]}", {"check_split": 3, "evaluate_experiment": 1, "report": 1}),
+        ("data={check_images: 3}", {"check_split": 3, "report": 1}),
+    ],
+)
+def test_a_change_reruns_what_depends_on_it(finished, planned, change, rerun):
+    jobs = planned(finished, "--config", change)
+    assert {name: count for name, count in jobs.items() if name not in ("settings", "all")} == rerun
+
+
+def test_another_number_of_shards_packs_anew_but_keeps_data_and_index(finished, planned):
+    jobs = planned(finished, "--config", "data={shards: 3}")
+    assert jobs["images_shard"] == jobs["parts_shard"] == 9 and jobs["train_experiment"] == 1
+    assert not {"synthesize", "check_split", "index_split"} & set(jobs)
+
+
+def test_a_single_stage_can_be_rerun_by_name(finished, planned):
+    jobs = planned(finished, "--forcerun", "evaluate_experiment", "--", "evaluate")
+    assert {name: count for name, count in jobs.items() if name != "evaluate"} == {"evaluate_experiment": 1}
+
+
+def test_snakemake_report(finished, snakemake):
+    snakemake(finished, "--report", "page.html")
+    page = finished / "page.html"
+    text = page.read_text()
+    assert "the whole run on one page" in text and "errors per joint" in text and "part masks" in text
+    page.unlink()
