@@ -30,7 +30,7 @@ def make_backdrop(rng: np.random.Generator) -> Backdrop:
     return Backdrop(
         wall=np.clip(level * tint, 0.001, 1),
         shade=np.clip(level * tint * rng.uniform(0.2, 0.8), 0.001, 1),
-        cloth=np.clip(rng.uniform(0.01, 0.12) * (1 + rng.uniform(-0.6, 0.6, 3)), 0.003, 1),
+        cloth=np.clip(rng.uniform(0.01, 0.12) * (1 + rng.uniform(-0.35, 0.35, 3)), 0.003, 1),
         body=bool(rng.random() < 0.6),
         pattern=str(rng.choice(["plain", "plain", "plaid", "stripes"])),
         lamps=int(rng.integers(2, 9)) if dark else 0,
@@ -98,9 +98,9 @@ def _add_body(rng: np.random.Generator, style: Backdrop, canvas: np.ndarray) -> 
     period, tilt = rng.uniform(7, 16), rng.normal(0, 0.1)
     weave = np.ones((rows, columns))
     if style.pattern != "plain":
-        weave += 0.5 * np.sin(2 * np.pi * (x + tilt * y) / period) ** 3
+        weave += 0.3 * np.sin(2 * np.pi * (x + tilt * y) / period) ** 3
     if style.pattern == "plaid":
-        weave += 0.5 * np.sin(2 * np.pi * (y - tilt * x) / period) ** 3
+        weave += 0.3 * np.sin(2 * np.pi * (y - tilt * x) / period) ** 3
     roundness = 1 - 0.75 * np.clip(np.abs(x - middle) / (half * 1.15), 0, 1) ** 2
     cloth = (weave * roundness)[..., None] * style.cloth
     return (canvas * (1 - cover) + cloth * cover).astype(np.float32)

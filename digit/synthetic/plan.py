@@ -84,6 +84,6 @@ def plan_split(seed: int, split: str, settings: SyntheticSettings) -> list[Frame
         frame_idx = FIRST_FRAME if last is None else last.frame_idx + FRAME_STEP
         if last is not None and last.sequence != sequence:
             frame_idx += SEQUENCE_GAP
-        seen_by = tuple(int(camera) for camera in cameras)
-        frames.append(Frame(split, number, capture, sequence, frame_idx, hand_type, seen_by))
+        rows = tuple(int(camera) for camera in cameras)
+        frames.append(Frame(split, number, capture, sequence, frame_idx, hand_type, rows))
     return frames

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from digit.errors import UserError
-from digit.skeleton import HAND_TYPES, HANDS, JOINT_NAMES, PARENTS
+from digit.skeleton import HANDS, JOINT_NAMES, PARENTS
 from digit.synthetic.annotate import FrameTruth, Sample
 from digit.synthetic.cameras import Camera
 from digit.synthetic.plan import Capture, Frame
@@ -35,7 +35,7 @@ def write_split(root: Path, split: str, annotated: list[Annotated], captures: di
     tables = {
         "data": data,
         "camera": {str(number): _camera_table(capture) for number, capture in captures.items()},
-        "joint_3d": _by_frame(annotated, lambda frame, truth: _joint_record(frame, truth)),
+        "joint_3d": _by_frame(annotated, _joint_record),
         "MANO_NeuralAnnot": _by_frame([item for item in annotated if item[1].fits is not None], _fit_record),
     }
     for kind, table in tables.items():
@@ -130,7 +130,6 @@ def _by_frame(annotated: list[Annotated], record: Any) -> dict[str, dict[str, An
 
 
 def _joint_record(frame: Frame, truth: FrameTruth) -> dict[str, Any]:
-    assert frame.hand_type in HAND_TYPES
     return {
         "world_coord": truth.joints_world_mm.tolist(),
         "joint_valid": truth.joint_valid[:, None].tolist(),
@@ -140,6 +139,7 @@ def _joint_record(frame: Frame, truth: FrameTruth) -> dict[str, Any]:
 
 
 def _fit_record(frame: Frame, truth: FrameTruth) -> dict[str, Any]:
+    assert truth.fits is not None, "frames without fits are not listed"
     return {side: _fit(truth.fits[side]) for side in HANDS}
 
 

@@ -25,10 +25,10 @@ class Subject:
     number: int
     gender: str
     shape: np.ndarray
-    tone: tuple[float, float, float]
+    tone: tuple[float, ...]
     skin_seed: int
     cuff_mm: float | None
-    cloth_rgb: tuple[float, float, float]
+    cloth_rgb: tuple[float, ...]
 
 
 def make_subject(rng: np.random.Generator, number: int, size_rank: float, tone_rank: float) -> Subject:
@@ -64,7 +64,7 @@ def to_linear(srgb: np.ndarray) -> np.ndarray:
 
 
 @cache
-def albedo(side: str, tone: tuple[float, float, float], seed: int) -> np.ndarray:
+def albedo(side: str, tone: tuple[float, ...], seed: int) -> np.ndarray:
     """Linear albedo (V, 3) float32 of the fine skin of one hand."""
     return to_linear(load_skin(side).colors(tone, seed)).astype(np.float32)
 
