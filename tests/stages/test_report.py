@@ -1,0 +1,114 @@
+import re
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digit.config import resolve
+from digit.errors import UserError
+from digit.report import charts, facts
+from digit.report.samples import pick
+from digit.stages.report import report
+
+BENCHMARK = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+
+@pytest.fixture
+def page(evaluated_run):
+    folder = evaluated_run.layout.run / "benchmarks"
+    for name, seconds, memory in (
+        ("images/test-0", "2.5", "NA"),
+        ("images/test-1", "1.5", "90"),
+        ("train/tiny", "61", "7"),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.tsv").write_text(f"{BENCHMARK}{seconds}\t0:00:02\t{memory}" + "\t0" * 7 + "\n")
+    report(evaluated_run.config)
+    return (evaluated_run.layout.report() / "index.html").read_text()
+
+
+def test_the_page_needs_nothing_from_outside(page):
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)[^"']*""", page)
+    assert not re.findall(r"@import|url\(|fetch\(|https?://(?!www\.w3\.org)", page)
+    assert len(page) < 15_000_000
+
+
+def test_every_link_has_its_section(page):
+    anchors = set(re.findall(r'href="#([\w-]+)"', page))
+    assert anchors >= {"metrics", "samples", "experiments"}
+    assert anchors <= set(re.findall(r'id="([\w-]+)"', page))
+
+
+def test_the_page_shows_what_the_files_say(page, evaluated_run):
+    trained = facts.read_trained(evaluated_run.config, evaluated_run.layout, "tiny")
+    assert [(e.split, e.root_depth) for e in trained.evaluations] == [("test", "rootnet"), ("test", "gt")]
+    document = trained.evaluations[0].document
+    assert f"{document['metrics']['mpjpe_all']:.2f}" in page
+    assert f"{document['baseline_mean_pose']['metrics']['mpjpe_all']:.2f}" in page
+    assert document["protocol"]["checkpoint_sha256"] in page
+    assert page.count("<canvas") == page.count('class="row"') >= 9
+    assert "Not the network of the paper" in page
+    assert "10.73" in page
+    assert "model.depth_box_mm: 400.0" in page
+    assert "4.0 s (2 jobs, 0.1 GB)" in page
+    assert not re.search(r"\b(?:nan|None)\b", re.sub(r"base64,[\w+/=]+|<script.*", "", page, flags=re.S))
+
+
+def test_equal_runs_give_equal_pages(page, evaluated_run):
+    report(evaluated_run.config)
+    assert (evaluated_run.layout.report() / "index.html").read_text() == page
+
+
+def test_missing_results_are_named(evaluated_run):
+    shutil.rmtree(evaluated_run.layout.evaluation("wide", "test", "gt"))
+    with pytest.raises(UserError, match=r"wide.*metrics\.json.*snakemake evaluate"):
+        report(evaluated_run.config)
+    assert not evaluated_run.layout.report().joinpath("index.html").exists()
+
+
+def test_nothing_to_report_is_said():
+    with pytest.raises(UserError, match="experiments"):
+        report(resolve({}))
+
+
+def test_a_broken_history_is_named(evaluated_run):
+    path = evaluated_run.layout.train("tiny") / "history.csv"
+    path.write_text("epoch,train_loss\n1,high\n")
+    with pytest.raises(UserError, match=r"history\.csv.*snakemake train"):
+        report(evaluated_run.config)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 9), st.booleans())
+def test_ticks_enclose_the_range(low, span, count, whole):
+    ticks = charts.nice_ticks(low, low + span, count, whole)
+    step = ticks[1] - ticks[0]
+    assert ticks[0] <= low + step * 1e-6 and ticks[-1] >= low + span - step * 1e-6
+    assert len(ticks) <= 2 * count + 2 or whole
+    np.testing.assert_allclose(np.diff(ticks), step, rtol=1e-3)
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1, 1e4))
+def test_decades_enclose_the_range(low, factor):
+    ticks = charts.decade_ticks(low, low * factor)
+    assert ticks[0] <= low * 1.01 and ticks[-1] >= low * factor * 0.99
+
+
+def test_samples_run_from_best_to_worst_of_each_hand_type():
+    rng = np.random.default_rng(1)
+    mean_mm = rng.random(90) * 50
+    mean_mm[5] = np.nan
+    hand_type = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)[np.arange(90) % 3]
+    places = pick(mean_mm, hand_type, np.arange(90) // 3)
+    assert len(set(places.tolist())) == 12 and 5 not in places
+    for kind, part in (((1, 0), places[:3]), ((0, 1), places[3:6]), ((1, 1), places[6:])):
+        members = np.flatnonzero((hand_type == kind).all(axis=1) & np.isfinite(mean_mm))
+        assert mean_mm[part[0]] == mean_mm[members].min()
+        assert mean_mm[part[-1]] == mean_mm[members].max()
+        assert (np.diff(mean_mm[part]) > 0).all()
+
+
+def test_few_samples_are_all_shown():
+    assert sorted(pick(np.array([3.0, 1.0]), np.ones((2, 2), dtype=bool), np.zeros(2, int))) == [0, 1]
+    assert not len(pick(np.array([np.nan]), np.ones((1, 2), dtype=bool), np.zeros(1, int)))
