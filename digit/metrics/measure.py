@@ -134,7 +134,7 @@ def compare(relative_mm: np.ndarray, root_offset_mm: np.ndarray, hands: np.ndarr
     annotated_mm = truth.joints_cam_mm
     right, left = ROOT_JOINTS
     joint_valid = joints_counted(truth.joint_valid)
-    interacting = truth.hand_type.all(axis=1)
+    interacting = np.logical_and(truth.hand_type[:, 0], truth.hand_type[:, 1])
     root_valid = interacting & joint_valid[:, right] & joint_valid[:, left]
     joint_mm = _distance(relative_mm, annotated_mm - annotated_mm[:, ROOT_OF_JOINT])
     root_mm = _distance(root_offset_mm, annotated_mm[:, left] - annotated_mm[:, right])

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digit.config import SPLITS, Config, Experiment
+from digit.config import SPLITS, Config, Experiment, RootDepth, Split
 from digit.data.index import open_index
 from digit.errors import UserError
 from digit.files import read_json
 from digit.layout import Layout
 
 STAGES = ("synthesize", "check", "index", "images", "parts", "contact_sheet", "train", "evaluate", "report")
-PROTOCOL_PREFERENCE = (("test", "rootnet"), ("test", "gt"), ("val", "rootnet"), ("val", "gt"))
+PROTOCOL_PREFERENCE: tuple[tuple[Split, RootDepth], ...] = (
+    ("test", "rootnet"),
+    ("test", "gt"),
+    ("val", "rootnet"),
+    ("val", "gt"),
+)
 ROOT_NAMES = {"rootnet": "RootNet", "gt": "ground truth"}
 
 
@@ -44,8 +49,8 @@ class SplitCounts:
 class Evaluation:
     """One metrics.json."""
 
-    split: str
-    root_depth: str
+    split: Split
+    root_depth: RootDepth
     document: dict[str, Any]
 
     @property

@@ -121,7 +121,7 @@ def _training_charts(trained: Trained) -> list[dict[str, Any]]:
     }
     errors |= {"val_mrrpe": ("MRRPE", "tone3")}
     shares = {"val_handedness_accuracy": ("handedness accuracy", "tone1"), "val_part_iou": ("part IoU", "tone2")}
-    specifications = (
+    specifications: tuple[tuple[str, dict[str, tuple[str, str]], str, dict[str, Any]], ...] = (
         ("Training losses, weights included, mean of each epoch (logarithmic).", loss, "loss", {"logarithmic": True}),
         ("Errors on the validation split, ground-truth root.", errors, "mm", {}),
         ("Handedness and part overlap on the validation split.", shares, "share", {"y_range": (0.0, 1.0)}),

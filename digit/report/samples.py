@@ -167,7 +167,7 @@ def _bones(joints_px: np.ndarray, known: np.ndarray) -> list[tuple[float, float,
 
 def _jpeg(rgb: np.ndarray) -> str:
     encoded = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
 def _labels(labels: np.ndarray) -> str:
@@ -175,4 +175,4 @@ def _labels(labels: np.ndarray) -> str:
     table = np.dstack([label_colors()[None, :, ::-1], np.full((1, len(LABEL_NAMES)), 255, np.uint8)])[0]
     table[0] = 0
     encoded = cv2.imencode(".png", table[labels], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-    return "data:image/png;base64," + base64.b64encode(encoded).decode()
+    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
