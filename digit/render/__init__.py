@@ -1,1 +1,1 @@
-
+"""Pictures of hands: label masks and shaded images."""
