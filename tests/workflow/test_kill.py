@@ -65,7 +65,7 @@ def test_killed_runs_continue(finished, tmp_path, snakemake, start_workflow):
     _kill_workflow_alone(process, tmp_path)
     assert not (tmp_path / RUN / "experiments/tiny/train/best.ckpt").exists()
 
-    snakemake(tmp_path, *LONGER, "--", "train")
+    snakemake(tmp_path, *LONGER, "--", "parts", "train")
     assert "going on from" in (tmp_path / RUN / "logs/train/tiny.log").read_text()
     history = (tmp_path / RUN / "experiments/tiny/train/history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3"]
