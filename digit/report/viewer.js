@@ -29,7 +29,7 @@
       pen.lineCap = "round";
       const style = getComputedStyle(document.documentElement);
       const ghost = style.getPropertyValue("--mean");
-      const scale = (0.54 * size) / radius;
+      const scale = (0.44 * size) / radius;
       const project = ([x, y, z]) => {
         const near = (3.2 * radius) / (3.2 * radius + z);
         return [size / 2 + x * scale * near, size / 2 + y * scale * near, near];
@@ -59,7 +59,7 @@
 
     // A wire cube that shows how the view is turned.
     function ground(pen, project, color) {
-      const h = 0.5 * radius;
+      const h = 0.55 * radius;
       const corner = (k) => [k & 1 ? h : -h, k & 2 ? h : -h, k & 4 ? h : -h].map((value, axis) => value + center[axis]);
       pen.strokeStyle = color;
       pen.lineWidth = 1;
