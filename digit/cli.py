@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from digit import __version__
-from digit.config import SPLITS, Config, load_config, to_dict
+from digit.config import PRESETS, SPLITS, Config, load_config, to_dict
 from digit.console import configure_logging
 from digit.errors import UserError
 from digit.layout import Layout
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 SplitName = StrEnum("SplitName", {name: name for name in SPLITS})
+PresetName = StrEnum("PresetName", {name: name for name in PRESETS})
 RootDepthName = StrEnum("RootDepthName", {"rootnet": "rootnet", "gt": "gt"})
 
 ConfigFiles = Annotated[
@@ -159,6 +160,29 @@ def report(config: ConfigFiles = DEFAULT_CONFIG) -> None:
         from digit.stages.report import report as stage
 
         stage(resolved)
+
+
+@app.command(rich_help_panel=OTHER)
+def predict(
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="An image file, or a folder of them.")],
+    checkpoint: Annotated[
+        Path, typer.Option(metavar="FILE", help="Ours (best.ckpt), the released .pt or a checkpoint of the original.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Gets an overlay and a JSON file for each image.")],
+    boxes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='JSON {"photo.jpg": [x, y, width, height]} in px; without it, whole images.'),
+    ] = None,
+    hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
+    preset: Annotated[PresetName, typer.Option(help="Size of the network, where the checkpoint does not say.")] = (
+        PresetName.paper
+    ),
+) -> None:
+    """Predict pose and parts on your own images; needs no data set."""
+    from digit.stages.predict import predict as stage
+
+    for path in stage(checkpoint, images, output, boxes, hand_threshold, preset.value):
+        typer.echo(path)
 
 
 @app.command(rich_help_panel=OTHER)
