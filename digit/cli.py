@@ -171,7 +171,7 @@ def predict(
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Gets an overlay and a JSON file for each image.")],
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} in px; without it, whole images.'),
+        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else whole images.'),
     ] = None,
     hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
     preset: Annotated[PresetName, typer.Option(help="Size of the network, where the checkpoint does not say.")] = (
