@@ -54,7 +54,7 @@ class DataSettings:
     )
     sealed_faces: str | None = _key(None, "Published part table sealed_faces.npy; without it parts follow skinning.")
     joint_regressor: str | None = _key(
-        None, "J_regressor_mano_ih26m.npy (21x778); required with MANO unless data.hand_model is open."
+        None, "J_regressor_mano_ih26m.npy (21x778) for MANO; without it fit errors are approximate."
     )
     shards: int = _key(2, "Jobs into which images and parts are split, per split of the data.", minimum=1, maximum=4096)
     check_images: int = _key(
@@ -109,14 +109,14 @@ class ModelSettings:
         400.0, "Range of the depth of the left root relative to the right one.", exclusiveMinimum=0
     )
     root_bins: int = _key(64, "Bins of the relative root depth.", minimum=2)
-    segm_upsample: tuple[int, ...] = _key(
+    segm_upsample: tuple[int, int] = _key(
         (16, 64), "Channels of the segmentation head's double convolution.", minItems=2, maxItems=2
     )
-    segm_features: tuple[int, ...] = _key((64, 512), "Channels that encode the part logits.", minItems=2, maxItems=2)
-    unet: tuple[int, ...] = _key(
+    segm_features: tuple[int, int] = _key((64, 512), "Channels that encode the part logits.", minItems=2, maxItems=2)
+    unet: tuple[int, int, int, int] = _key(
         (64, 128, 256, 256), "Channels of the fusing U-Net, top to bottom.", minItems=4, maxItems=4
     )
-    head: tuple[int, ...] = _key(
+    head: tuple[int, int, int, int] = _key(
         (64, 128, 256, 512), "Channels of the handedness and root-depth head.", minItems=4, maxItems=4
     )
     fusion: Literal["logits", "softmax"] = _key(

@@ -10,9 +10,10 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -71,9 +72,9 @@ class Batches(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """This process's share of every global batch, in a new order each epoch."""
-        training, processes = self.training, self.trainer.world_size
+        training, trainer = self.training, cast(lightning.Trainer, self.trainer)
         sampler = EpochSampler(
-            len(self.dataset), training.batch_size, training.seed, self.trainer.global_rank, processes
+            len(self.dataset), training.batch_size, training.seed, trainer.global_rank, trainer.world_size
         )
         return DataLoader(
             self.dataset,
@@ -154,17 +155,18 @@ class Journal(lightning.Callback):
         """Measure if it is time, write the history, save the state."""
         epoch = trainer.current_epoch + 1
         means = {name: float(trainer.strategy.reduce(value / self._steps)) for name, value in self._sums.items()}
-        row = {"epoch": epoch, "step": trainer.global_step, "seconds": round(self._seconds(), 1)}
+        row: dict[str, Any] = {"epoch": epoch, "step": trainer.global_step, "seconds": round(self._seconds(), 1)}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row |= {f"train_{name}": value for name, value in means.items()}
         improved = False
         if epoch % self.training.eval_every_epoch == 0 or epoch == self.training.max_epoch:
-            scores = self._measure(trainer, pl_module)
+            scores = self._measure(trainer, cast(DigitModule, pl_module))
             row |= {f"val_{name}": scores[name] for name in MEASURED}
             error_mm = scores["mpjpe_all"]
-            improved = error_mm is not None and error_mm < self.best_mm
-            self.best_mm = error_mm if improved else self.best_mm
-            log.info("%s, epoch %d: %s", self.name, epoch, _readable(row)) if trainer.is_global_zero else None
+            if error_mm is not None and error_mm < self.best_mm:
+                self.best_mm, improved = error_mm, True
+            if trainer.is_global_zero:
+                log.info("%s, epoch %d: %s", self.name, epoch, _readable(row))
         self.rows = [*self.rows, row]
         self._save(trainer, self.files.resume)
         if improved:
@@ -175,8 +177,9 @@ class Journal(lightning.Callback):
     def _measure(self, trainer: lightning.Trainer, module: DigitModule) -> dict[str, float | None]:
         rank, processes, device = trainer.global_rank, trainer.world_size, module.device
         if self.training.recalibrate_images:
-            count = min(self.training.recalibrate_images, len(self.calibration))
-            share = Subset(self.calibration, range(rank, count, processes))
+            # Mixed batches: the data set itself is sorted by hand type and capture.
+            mixed = np.random.default_rng(self.training.seed).permutation(len(self.calibration))
+            share = Subset(self.calibration, mixed[: self.training.recalibrate_images][rank::processes].tolist())
             inference.recalibrate_batch_norm(module.network, _loader(share), device)
         rows = range(rank, len(self.validation), processes)
         outputs = inference.run(module.network, _loader(Subset(self.validation, rows)), device)

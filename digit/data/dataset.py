@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,6 +48,18 @@ def read_image(jpeg: bytes, name: str) -> np.ndarray:
     if image is None:
         raise UserError(f"{name}: cannot be decoded as an image; run `digit check` and fetch the file again")
     return image
+
+
+def read_mask(png: bytes, name: str) -> np.ndarray:
+    """Decode a part mask to (H, W) uint8 labels 0..32.
+
+    Raises:
+        UserError: when it cannot be decoded.
+    """
+    labels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    if labels is None:
+        raise UserError(f"{name}: its part mask cannot be decoded; delete the parts store and run `digit parts` again")
+    return labels
 
 
 class HandDataset(Dataset):
@@ -146,9 +159,11 @@ class HandDataset(Dataset):
     def _masks(self, names: list[str], wanted: np.ndarray, maps: np.ndarray, flip: np.ndarray) -> np.ndarray:
         size = self.settings.mask_size
         crops = np.zeros((len(names), size, size), np.uint8)
+        if self.masks is None:
+            return crops
         half_maps = maps * (size / self.settings.input_size)
         for k in np.flatnonzero(wanted):
-            labels = cv2.imdecode(np.frombuffer(self.masks.store.get(names[k]), np.uint8), cv2.IMREAD_UNCHANGED)
+            labels = read_mask(self.masks.store.get(names[k]), names[k])
             cv2.warpAffine(labels, half_maps[k], (size, size), dst=crops[k], flags=cv2.INTER_NEAREST)
         crops[flip] = MIRRORED_LABELS[crops[flip]]
         return crops
@@ -187,7 +202,7 @@ class EpochSampler(Sampler[int]):
         return iter((self.epoch * self.count + mine).tolist())
 
 
-def whole_batch(batch: Batch) -> Batch:
+def whole_batch(batch: Any) -> Batch:
     """Collate function for a data set that fetches whole batches."""
     return batch
 

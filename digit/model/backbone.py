@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -29,15 +30,16 @@ def create_backbone(name: str, pretrained: str | None = None) -> tuple[nn.Module
         UserError: for an unknown model or weights that do not fit.
     """
     try:
-        net = timm.create_model(name, features_only=True, feature_location="", out_indices=(1,))
+        net: Any = timm.create_model(name, features_only=True, feature_location="", out_indices=(1,))
     except (RuntimeError, TypeError) as error:
         raise UserError(
             f"model.backbone: {name!r} is not an HRNet of timm; try hrnet_w32 or hrnet_w18_small"
         ) from error
     origin = _load_imagenet(net, name, pretrained)
+    channels: int = net.feature_info[1]["num_chs"]
     last = net.stage4[-1]
     last.fuse_layers = last.fuse_layers[:1]
-    return net, net.feature_info[1]["num_chs"], origin
+    return net, channels, origin
 
 
 def _load_imagenet(net: nn.Module, name: str, pretrained: str | None) -> str:

@@ -91,9 +91,10 @@ def recalibrate_batch_norm(model: nn.Module, batches: Iterable[dict[str, Tensor]
         norm.momentum = momentum
     model.train(training)
     if torch.distributed.is_initialized():
-        for statistic in (buffer for norm in norms for buffer in (norm.running_mean, norm.running_var)):
-            torch.distributed.all_reduce(statistic)
-            statistic /= torch.distributed.get_world_size()
+        for norm in norms:
+            for statistic in (norm.get_buffer("running_mean"), norm.get_buffer("running_var")):
+                torch.distributed.all_reduce(statistic)
+                statistic /= torch.distributed.get_world_size()
 
 
 def _run_batch(model: Digit, batch: dict[str, Tensor]) -> Outputs:

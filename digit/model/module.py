@@ -1,6 +1,6 @@
 """The network under training: losses, optimiser and schedule for Lightning."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -30,7 +30,7 @@ class DigitModule(lightning.LightningModule):
     @property
     def network(self) -> Digit:
         """The network itself."""
-        return self.model["pose_reg"]
+        return cast(Digit, self.model["pose_reg"])
 
     def forward(self, images: Tensor) -> Any:
         """Predict from images (B, 3, S, S) in [0, 1]."""
@@ -68,7 +68,8 @@ def initialize_heads(network: Digit) -> None:
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d) and not name.startswith("backbone."):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.constant_(network.conv_depth.get_parameter("bias"), network.settings.heatmap_size / 2)
     with torch.no_grad():
         network.conv_hm.weight *= 0.1
-        network.conv_depth.bias.fill_(network.settings.heatmap_size / 2)

@@ -4,7 +4,7 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -20,6 +20,10 @@ from digit.files import remove, replacing, write_json
 from digit.layout import Layout
 from digit.model.module import DigitModule
 from digit.training import Batches, Journal, StateFiles, quiet_lightning, samples_per_step
+
+PRECISIONS: dict[str, Literal["32-true", "16-mixed", "bf16-mixed"]] = {
+    "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"
+}  # fmt: skip
 
 
 def train(config: Config, experiment: str) -> None:
@@ -103,7 +107,7 @@ def _fit(settings: Experiment, module: DigitModule, batches: Batches, journal: J
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=training.devices,
         strategy=_strategy(training.devices),
-        precision={"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}[training.precision],
+        precision=PRECISIONS[training.precision],
         max_epochs=training.max_epoch,
         accumulate_grad_batches=training.batch_size // (samples_per_step(training) * training.devices),
         gradient_clip_val=training.clip_norm,
