@@ -6,14 +6,13 @@ Stage modules are imported inside the verbs, so that ``digit --help`` does not l
 import contextlib
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from digit import __version__
-from digit.config import PRESETS, SPLITS, Config, load_config, to_dict
+from digit.config import Config, RootDepth, Split, load_config, to_dict
 from digit.console import configure_logging
 from digit.errors import UserError
 from digit.layout import Layout
@@ -34,19 +33,16 @@ app = typer.Typer(
     epilog="Set-up and real data, step by step: README.md.",
 )
 
-SplitName = StrEnum("SplitName", {name: name for name in SPLITS})
-PresetName = StrEnum("PresetName", {name: name for name in PRESETS})
-RootDepthName = StrEnum("RootDepthName", {"rootnet": "rootnet", "gt": "gt"})
-
+Preset = Literal["paper", "tiny"]
 ConfigFiles = Annotated[
     list[Path],
     typer.Option("--config", "-c", metavar="FILE", help="Configuration; repeat it to lay later files over earlier."),
 ]
-SplitOption = Annotated[SplitName, typer.Option("--split", "-s", help="Split of the data.")]
+SplitOption = Annotated[Split, typer.Option("--split", "-s", help="Split of the data.")]
 ShardOption = Annotated[int, typer.Option("--shard", min=0, help="Which of data.shards parts of the split, from 0.")]
 ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NAME", help="Key under experiments.")]
 RootDepthOption = Annotated[
-    RootDepthName, typer.Option("--root-depth", help="Where absolute root depth and box come from.")
+    RootDepth, typer.Option("--root-depth", help="Where absolute root depth and box come from.")
 ]
 DEFAULT_CONFIG = [Path("config.yaml")]
 
@@ -89,7 +85,7 @@ def check(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
     with _writing(config, f"check/{split}") as resolved:
         from digit.stages.check import check as stage
 
-        stage(resolved, split.value)
+        stage(resolved, split)
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -98,7 +94,7 @@ def index(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
     with _writing(config, f"index/{split}") as resolved:
         from digit.stages.index import index as stage
 
-        stage(resolved, split.value)
+        stage(resolved, split)
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -107,7 +103,7 @@ def images(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT
     with _writing(config, f"images/{split}-{shard}") as resolved:
         from digit.stages.images import images as stage
 
-        stage(resolved, split.value, shard)
+        stage(resolved, split, shard)
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -116,7 +112,7 @@ def parts(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_
     with _writing(config, f"parts/{split}-{shard}") as resolved:
         from digit.stages.parts import parts as stage
 
-        stage(resolved, split.value, shard)
+        stage(resolved, split, shard)
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -125,7 +121,7 @@ def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
     with _writing(config, f"sheet/{split}") as resolved:
         from digit.stages.parts import contact_sheet as stage
 
-        stage(resolved, split.value)
+        stage(resolved, split)
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -150,7 +146,7 @@ def evaluate(
         _known(resolved, experiment)
         from digit.stages.evaluate import evaluate as stage
 
-        stage(resolved, experiment, split.value, root_depth.value)
+        stage(resolved, experiment, split, root_depth)
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -174,14 +170,12 @@ def predict(
         typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else whole images.'),
     ] = None,
     hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
-    preset: Annotated[PresetName, typer.Option(help="Size of the network, where the checkpoint does not say.")] = (
-        PresetName.paper
-    ),
+    preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
 ) -> None:
     """Predict pose and parts on your own images; needs no data set."""
     from digit.stages.predict import predict as stage
 
-    for path in stage(checkpoint, images, output, boxes, hand_threshold, preset.value):
+    for path in stage(checkpoint, images, output, boxes, hand_threshold, preset):
         typer.echo(path)
 
 

@@ -148,7 +148,7 @@ def test_stage_settings_of_one_experiment_ignore_the_others():
 
 
 def test_unknown_stage_is_explained(demo):
-    for stage in ("trian", "experiments/absent"):
+    for stage in ("tren", "experiments/absent"):
         with pytest.raises(UserError, match="no such stage or experiment; choose one of synthesize"):
             stage_settings(demo, stage)
 

@@ -48,6 +48,7 @@ def stage_settings(config: Config, stage: str) -> dict[str, Any]:
         UserError: when there is no such stage or experiment.
     """
     folder, _, experiment = stage.partition("/")
+    reads: tuple[str, ...]
     if folder == "experiments" and experiment in config.experiments:
         reads = (*EXPERIMENT_READS, f"experiments.{experiment}")
     elif stage in READS:
