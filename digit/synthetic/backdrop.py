@@ -93,7 +93,7 @@ def _add_body(rng: np.random.Generator, style: Backdrop, canvas: np.ndarray) -> 
     )
     cover = np.zeros((rows, columns), np.float32)
     cv2.fillPoly(cover, [outline.astype(np.int32)], 1.0)
-    cover = cv2.GaussianBlur(cover, (0, 0), 1.6)[..., None]
+    softened = cv2.GaussianBlur(cover, (0, 0), 1.6)[..., None]
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     period, tilt = rng.uniform(7, 16), rng.normal(0, 0.1)
     weave = np.ones((rows, columns))
@@ -103,7 +103,7 @@ def _add_body(rng: np.random.Generator, style: Backdrop, canvas: np.ndarray) -> 
         weave += 0.3 * np.sin(2 * np.pi * (y - tilt * x) / period) ** 3
     roundness = 1 - 0.75 * np.clip(np.abs(x - middle) / (half * 1.15), 0, 1) ** 2
     cloth = (weave * roundness)[..., None] * style.cloth
-    return (canvas * (1 - cover) + cloth * cover).astype(np.float32)
+    return (canvas * (1 - softened) + cloth * softened).astype(np.float32)
 
 
 def _add_lamp(rng: np.random.Generator, canvas: np.ndarray) -> None:

@@ -25,10 +25,10 @@ class Subject:
     number: int
     gender: str
     shape: np.ndarray
-    tone: tuple[float, ...]
+    tone: tuple[float, float, float]
     skin_seed: int
     cuff_mm: float | None
-    cloth_rgb: tuple[float, ...]
+    cloth_rgb: tuple[float, float, float]
 
 
 def make_subject(rng: np.random.Generator, number: int, size_rank: float, tone_rank: float) -> Subject:
@@ -51,11 +51,16 @@ def make_subject(rng: np.random.Generator, number: int, size_rank: float, tone_r
         number=number,
         gender="female" if rng.random() < 0.5 else "male",
         shape=np.clip(shape, -SHAPE_LIMIT, SHAPE_LIMIT),
-        tone=tuple(float(value) for value in np.clip(tone * (1 + rng.normal(0, 0.02, 3)), 0.05, 0.95)),
+        tone=_rgb(np.clip(tone * (1 + rng.normal(0, 0.02, 3)), 0.05, 0.95)),
         skin_seed=int(rng.integers(2**31)),
         cuff_mm=None if rng.random() < 0.4 else float(rng.choice([4.0, 25.0, 60.0])),
-        cloth_rgb=tuple(float(value) for value in np.clip(cloth, 0.01, 0.5)),
+        cloth_rgb=_rgb(np.clip(cloth, 0.01, 0.5)),
     )
+
+
+def _rgb(values: np.ndarray) -> tuple[float, float, float]:
+    red, green, blue = values.tolist()
+    return red, green, blue
 
 
 def to_linear(srgb: np.ndarray) -> np.ndarray:
@@ -64,7 +69,7 @@ def to_linear(srgb: np.ndarray) -> np.ndarray:
 
 
 @cache
-def albedo(side: str, tone: tuple[float, ...], seed: int) -> np.ndarray:
+def albedo(side: str, tone: tuple[float, float, float], seed: int) -> np.ndarray:
     """Linear albedo (V, 3) float32 of the fine skin of one hand."""
     return to_linear(load_skin(side).colors(tone, seed)).astype(np.float32)
 
