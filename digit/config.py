@@ -72,11 +72,11 @@ class DataSettings:
 class SyntheticSettings:
     """Size and difficulty of the embedded data set."""
 
-    train_images: int = _key(1000, "Images of the training split.", minimum=8)
+    train_images: int = _key(1600, "Images of the training split.", minimum=8)
     val_images: int = _key(96, "Images of the validation split.", minimum=8)
     test_images: int = _key(240, "Images of the test split.", minimum=8)
     cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
-    captures: int = _key(3, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=99)
+    captures: int = _key(6, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=99)
     views: Literal["narrow", "wide"] = _key(
         "narrow", "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: from all around."
     )
@@ -246,7 +246,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augment": {"translation": 0.03, "scale": 0.06, "rotation_deg": 8.0},
         "losses": {"joint": 8.0, "rel_root_depth": 0.2},
         "training": {
-            "max_epoch": 25,
+            "max_epoch": 30,
             "batch_size": 16,
             "iter_batch": 16,
             "optimizer": "adamw",
