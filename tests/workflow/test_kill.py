@@ -10,9 +10,7 @@ import psutil
 from digit.data.store import Store
 
 RUN = Path("results") / "micro"
-STORES = [
-    f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split in ("train", "val", "test") for k in (0, 1)
-]
+STORES = [f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split in ("train", "val") for k in (0, 1)]
 LONGER = ("--config", "experiments={tiny: {training: {max_epoch: 3}}}")
 
 
