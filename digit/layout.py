@@ -5,8 +5,24 @@ from pathlib import Path
 
 from digit.config import Config
 
-ANNOTATIONS = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
+ANNOTATION_KINDS = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
 """The release's annotation files of each split."""
+
+ROOTNET_FILES = {
+    "val": ("rootnet_interhand2.6m_output_val.json", "rootnet_interhand2.6m_output_machine_annot_val.json"),
+    "test": ("rootnet_interhand2.6m_output_test.json", "rootnet_interhand2.6m_output_all_test.json"),
+}
+"""RootNet results of a split: the name in the current release, then in older ones. Training has none."""
+
+
+def annotation_path(root: Path, split: str, kind: str) -> Path:
+    """Annotation file of a data set in the release's layout; ``kind`` is one of ``ANNOTATION_KINDS``."""
+    return root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json"
+
+
+def rootnet_paths(root: Path, split: str) -> tuple[Path, ...]:
+    """Where a data set's RootNet results may lie, newest name first."""
+    return tuple(root / "rootnet_output" / name for name in ROOTNET_FILES.get(split, ()))
 
 
 @dataclass(frozen=True)
@@ -28,23 +44,16 @@ class Layout:
         return self.dataset / "images"
 
     def annotations(self, split: str) -> tuple[Path, ...]:
-        """Annotation files of one split, in the order of ``ANNOTATIONS``."""
-        folder = self.dataset / "annotations" / split
-        return tuple(folder / f"InterHand2.6M_{split}_{kind}.json" for kind in ANNOTATIONS)
+        """Annotation files of one split, in the order of ``ANNOTATION_KINDS``."""
+        return tuple(annotation_path(self.dataset, split, kind) for kind in ANNOTATION_KINDS)
 
     def tables(self) -> tuple[Path, Path]:
         """The data set's joint table (skeleton.txt) and subject table (subject.txt)."""
         return self.dataset / "annotations" / "skeleton.txt", self.dataset / "annotations" / "subject.txt"
 
     def rootnet(self, split: str) -> tuple[Path, ...]:
-        """Names that releases give to the RootNet output of a split, newest first; training has none."""
-        older = {"val": "machine_annot_val", "test": "all_test"}
-        if split not in older:
-            return ()
-        return tuple(
-            self.dataset / "rootnet_output" / f"rootnet_interhand2.6m_output_{name}.json"
-            for name in (split, older[split])
-        )
+        """Where the RootNet results of a split may lie, newest name first; training has none."""
+        return rootnet_paths(self.dataset, split)
 
     def settings(self, stage: str) -> Path:
         """The part of the configuration that one stage depends on; ``stage`` may be ``experiments/<name>``."""

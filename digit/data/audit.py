@@ -10,9 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from digit.data.interhand import RELEASE_IMAGES, ROOTNET_FILES, Columns, Release
+from digit.data.interhand import RELEASE_IMAGES, Columns, Release
 from digit.data.jpeg import find_damage, read_file
 from digit.data.problems import Problems
+from digit.layout import ROOTNET_FILES
 from digit.skeleton import HANDS, JOINT_NAMES, PARENTS
 
 OLDER_LAYOUTS = ("all", "human_annot", "machine_annot")

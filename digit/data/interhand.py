@@ -16,18 +16,11 @@ from digit.data.fields import Field, flags, hand_type, integer, numbers, read_fi
 from digit.data.json_records import scan
 from digit.data.problems import Problems
 from digit.files import read_json
-from digit.layout import Layout
+from digit.layout import Layout, annotation_path, rootnet_paths
 from digit.skeleton import HANDS, JOINT_COUNT
 
 RELEASE_IMAGES = {"train": 1_361_062, "val": 380_125, "test": 849_160}
 """Images of InterHand2.6M 5 fps, v1.0."""
-
-ANNOTATION_KINDS = ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
-ROOTNET_FILES = {
-    "val": ("rootnet_interhand2.6m_output_val.json", "rootnet_interhand2.6m_output_machine_annot_val.json"),
-    "test": ("rootnet_interhand2.6m_output_test.json", "rootnet_interhand2.6m_output_all_test.json"),
-}
-"""RootNet results of a split: the name of the current release, then that of older ones."""
 
 PAGE = "https://mks0601.github.io/InterHand2.6M/"
 Columns = dict[str, np.ndarray]
@@ -77,13 +70,12 @@ class Release:
         return self.root / "images" / split
 
     def annotation(self, split: str, kind: str) -> Path:
-        """Annotation file; ``kind`` is one of :data:`ANNOTATION_KINDS`."""
-        return self.root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json"
+        """Annotation file; ``kind`` is one of :data:`digit.layout.ANNOTATION_KINDS`."""
+        return annotation_path(self.root, split, kind)
 
     def rootnet(self, split: str) -> Path | None:
         """RootNet's results under either name, or None when there are none."""
-        paths = (self.root / "rootnet_output" / name for name in ROOTNET_FILES.get(split, ()))
-        return next((path for path in paths if path.is_file()), None)
+        return next((path for path in rootnet_paths(self.root, split) if path.is_file()), None)
 
     def remedy(self, what: str) -> str:
         """Say what to do about broken or missing ``what``: annotations, images or rootnet_output."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from digit.errors import UserError
+from digit.layout import annotation_path, rootnet_paths
 from digit.skeleton import HANDS, JOINT_NAMES, PARENTS
 from digit.synthetic.annotate import FrameTruth, Sample
 from digit.synthetic.cameras import Camera
@@ -39,9 +40,9 @@ def write_split(root: Path, split: str, annotated: list[Annotated], captures: di
         "MANO_NeuralAnnot": _by_frame([item for item in annotated if item[1].fits is not None], _fit_record),
     }
     for kind, table in tables.items():
-        _write(root / "annotations" / split / f"InterHand2.6M_{split}_{kind}.json", table)
+        _write(annotation_path(root, split, kind), table)
     if split != "train":
-        _write(root / "rootnet_output" / f"rootnet_interhand2.6m_output_{split}.json", rootnet)
+        _write(rootnet_paths(root, split)[0], rootnet)
 
 
 def write_tables(root: Path, subjects: list[Subject]) -> None:

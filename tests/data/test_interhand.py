@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from digit.data.interhand import ANNOTATION_KINDS, Release, lookup, read_cameras, read_joints, read_mano, read_samples
+from digit.data.interhand import Release, lookup, read_cameras, read_joints, read_mano, read_samples
 from digit.data.problems import Problems
 from digit.data.tables import build_tables
 from digit.errors import UserError
+from digit.layout import ANNOTATION_KINDS
 
 
 def errors_of(release: Release, split: str = "val") -> list[str]:

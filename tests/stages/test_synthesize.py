@@ -15,7 +15,7 @@ import yaml
 from digit.config import SPLITS, resolve, to_dict
 from digit.geometry import project, square_box, world_to_camera
 from digit.hand.mano import load_hands
-from digit.layout import ANNOTATIONS, Layout
+from digit.layout import ANNOTATION_KINDS, Layout
 from digit.skeleton import HANDS, JOINT_COUNT, ROOT_JOINTS
 from digit.stages.synthesize import synthesize
 
@@ -43,7 +43,7 @@ def tables(layout) -> dict[str, dict]:
     read = {}
     for split in SPLITS:
         read[split] = dict(
-            zip(ANNOTATIONS, (json.loads(p.read_text()) for p in layout.annotations(split)), strict=True)
+            zip(ANNOTATION_KINDS, (json.loads(p.read_text()) for p in layout.annotations(split)), strict=True)
         )
     return read
 
