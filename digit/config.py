@@ -36,7 +36,7 @@ def _key(default: Any, description: str, **bounds: Any) -> Any:
 class RunSettings:
     """Where the run lives."""
 
-    name: str = _key("demo", "Name of the run; everything is written to <folder>/<name>/.", pattern=r"^[\w.-]+$")
+    name: str = _key("demo", "Name of the run; everything is written to <folder>/<name>/.", pattern=r"^\w[\w.-]*$")
     folder: str = _key("results", "Folder that holds the runs.", minLength=1)
     seed: int = _key(1, "Seed of everything random outside training.", minimum=0)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from typing import Any, Literal, Union
@@ -39,7 +40,12 @@ def of(kind: Any) -> dict[str, Any]:
 def problems(raw: Any, schema: dict[str, Any]) -> list[str]:
     """Say what is wrong with a document: one line for each key that is misspelt, of a wrong type or out of bounds."""
     base = jsonschema.Draft202012Validator
-    checker = base.TYPE_CHECKER.redefine("array", lambda _, value: isinstance(value, list | tuple))
+    checker = base.TYPE_CHECKER.redefine_many(
+        {
+            "array": lambda _, value: isinstance(value, list | tuple),
+            "number": lambda checker, value: base.TYPE_CHECKER.is_type(value, "number") and math.isfinite(value),
+        }
+    )
     validator = jsonschema.validators.extend(base, type_checker=checker)(schema)
     return [line for error in validator.iter_errors(raw) for line in _explain(error)]
 

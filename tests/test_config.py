@@ -94,6 +94,9 @@ def test_paper_config_is_the_papers_recipe():
         ({"data": {"source": "interhand"}}, "data.root: missing"),
         ({"experiments": {"a b": {}}}, "experiments.a b: use letters"),
         ({"run": {"name": "a/b"}}, "run.name"),
+        ({"run": {"name": ".."}}, "run.name"),
+        ({"data": {"max_fit_error_mm": float("inf")}}, "data.max_fit_error_mm: inf"),
+        ({"experiments": {"x": {"training": {"lr": float("nan")}}}}, "experiments.x.training.lr: nan"),
     ],
 )
 def test_mistakes_are_explained(raw, expected):

@@ -1,7 +1,8 @@
 """Weights on disk: our checkpoints, the released file, Lightning checkpoints of the original."""
 
 import dataclasses
-import pickle
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,19 @@ def read_weights(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; train first (`snakemake train`) or download the weights")
+    remedy = "delete it and train again (`snakemake train`), or download it again"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: holds more than weights and is refused: {error}") from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as weights ({error}); the file is cut off or no checkpoint") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # foreign bytes make the unpickler fail in every way there is
+        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
+            named = re.search(r"GLOBAL (\S+)", str(error))
+            what = named.group(1) if named else "code"
+            raise UserError(f"{path}: holds more than weights ({what}) and is refused; use a file you trust") from error
+        raise UserError(f"{path}: is damaged or no checkpoint; {remedy}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a {type(content).__name__}, expected a dict of tensors")
+        raise UserError(f"{path}: holds a {type(content).__name__}, expected a dict of tensors; {remedy}")
     return content
 
 

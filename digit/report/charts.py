@@ -175,7 +175,7 @@ class _Frame:
         bottom: int = 44,
     ) -> None:
         self.width, self.height = size
-        self.left, self.right, self.top, self.bottom = 56, 12, 10, bottom
+        self.left, self.right, self.top, self.bottom = 64, 12, 10, bottom
         self.x_range, self.logarithmic = x_range, logarithmic
         self.y_range = tuple(math.log10(max(y, 1e-12)) for y in y_range) if logarithmic else y_range
 
@@ -207,7 +207,7 @@ class _Frame:
         )
         y = (self.top + floor) / 2
         parts.append(
-            f'<text class="label" text-anchor="middle" transform="translate(13 {y}) rotate(-90)">'
+            f'<text class="label" text-anchor="middle" transform="translate(11 {y}) rotate(-90)">'
             f"{escape(y_label)}</text>"
         )
         return parts

@@ -126,7 +126,15 @@ def _strategy(devices: int) -> Any:
     if devices == 1:
         return "auto"
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    return DDPStrategy(start_method="spawn", process_group_backend=backend)
+    return _QuietDDP(start_method="spawn", process_group_backend=backend)
+
+
+class _QuietDDP(DDPStrategy):
+    """Data-parallel training whose processes leave the log to :class:`Journal`."""
+
+    def setup_environment(self) -> None:
+        quiet_lightning()
+        super().setup_environment()
 
 
 def _publish(folder: Path, files: StateFiles, settings: Experiment, record: dict[str, Any]) -> None:

@@ -111,11 +111,22 @@ def test_files_that_want_to_run_code_are_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "mischief").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps([1, 2])])
+NOISE = np.random.default_rng(0).bytes(30_000)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"not a checkpoint", pickle.dumps([1, 2]), NOISE])
 def test_files_that_are_no_weights_are_clear_errors(content, tmp_path):
     (tmp_path / "junk.pt").write_bytes(content)
-    with pytest.raises(UserError, match=r"junk\.pt"):
+    with pytest.raises(UserError, match=r"junk\.pt: .*train again") as caught:
         load_model(tmp_path / "junk.pt")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_truncated_checkpoint_is_a_clear_error(tiny, tmp_path):
+    path = saved(tiny, tmp_path / "cut.ckpt")
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(UserError, match=r"cut\.ckpt: is damaged.*train again"):
+        load_model(path)
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
