@@ -76,7 +76,7 @@ class SyntheticSettings:
     val_images: int = _key(96, "Images of the validation split.", minimum=8)
     test_images: int = _key(240, "Images of the test split.", minimum=8)
     cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
-    captures: int = _key(6, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=99)
+    captures: int = _key(12, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=99)
     views: Literal["narrow", "wide"] = _key(
         "narrow", "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: from all around."
     )
