@@ -1,6 +1,7 @@
 """Train one experiment: checkpoints, history, and where it all came from."""
 
 import os
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,14 +139,12 @@ class _QuietDDP(DDPStrategy):
 
 
 def _publish(folder: Path, files: StateFiles, settings: Experiment, record: dict[str, Any]) -> None:
-    """Move the finished training into place."""
+    """Put the finished training into place; killed on the way, the next attempt does it again from the states."""
     with replacing(folder / "config.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
     write_json(folder / "provenance.json", record)
     best = files.best if files.best.is_file() else files.resume
-    for source, name in ((best, "best.ckpt"), (files.history, "history.csv"), (files.resume, "last.ckpt")):
-        if source == files.resume and name == "best.ckpt":
-            (folder / name).write_bytes(source.read_bytes())
-        else:
-            os.replace(source, folder / name)
+    for name, source in {"best.ckpt": best, "history.csv": files.history, "last.ckpt": files.resume}.items():
+        with replacing(folder / name) as temporary:
+            shutil.copyfile(source, temporary)
     remove(files.folder)
