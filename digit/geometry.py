@@ -40,17 +40,19 @@ def crop_map(
     """Affine maps (..., 2, 3) from image to crop pixels for boxes (..., 4) scaled and rotated.
 
     With c the box centre and R the rotation, c goes to (S/2, S/2), c + R (0, h/2) to (S/2, S) and
-    c + R (w/2, 0) to (S, S/2).
+    c + R (w/2, 0) to (S, S/2). Boxes, these points and the maps are rounded to float32, as the original's are:
+    the last digits decide the colour of one crop pixel in ten thousand (docs/decisions/0008).
     """
-    x, y, w, h = np.moveaxis(np.asarray(boxes_px, dtype=np.float64), -1, 0)
+    x, y, w, h = np.moveaxis(np.asarray(boxes_px, dtype=np.float32), -1, 0)
     cos, sin = np.cos(rotation_rad), np.sin(rotation_rad)
-    kx, ky = crop_size / (w * scale), crop_size / (h * scale)
-    center_x, center_y = x + w / 2, y + h / 2
-    row_x = [kx * cos, kx * sin, crop_size / 2 - kx * (cos * center_x + sin * center_y)]
-    row_y = [-ky * sin, ky * cos, crop_size / 2 - ky * (-sin * center_x + cos * center_y)]
-    shape = np.broadcast(*row_x, *row_y).shape
-    rows = [np.stack([np.broadcast_to(v, shape) for v in row], axis=-1) for row in (row_x, row_y)]
-    return np.stack(rows, axis=-2)
+    half_w, half_h = (np.asarray(side * np.float64(scale) / 2, dtype=np.float32) for side in (w, h))
+    center = np.stack(np.broadcast_arrays(x + w / 2, y + h / 2, half_w)[:2], axis=-1)
+    right = np.stack(np.broadcast_arrays(half_w * cos, half_w * sin), axis=-1).astype(np.float32)
+    down = np.stack(np.broadcast_arrays(-half_h * sin, half_h * cos), axis=-1).astype(np.float32)
+    arms = np.stack([center + right, center + down], axis=-1).astype(np.float64) - center[..., None]
+    linear = crop_size / 2 * np.linalg.inv(arms)
+    shift = crop_size / 2 - linear @ center[..., None].astype(np.float64)
+    return np.concatenate([linear, shift], axis=-1).astype(np.float32).astype(np.float64)
 
 
 def invert_map(maps: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def test_forward_pass_equals_the_reference(state):
 def test_training_losses_equal_the_reference(state, golden_val_batch):
     model = build_model(ModelSettings(), state, "golden filling").train()
     images, batch = golden_val_batch
-    losses = digit_losses(model(images), batch, LossSettings())
+    losses = digit_losses(model(images.contiguous()), batch, LossSettings())  # other layouts sum in another order
     total = torch.stack(list(losses.values())).sum()
     expected = json.loads((GOLDEN / "model_train_losses.json").read_text())
     for name, value in losses.items():
@@ -74,5 +74,5 @@ def test_training_losses_equal_the_reference(state, golden_val_batch):
     assert total.item() == pytest.approx(expected["total"], rel=1e-3)
     total.backward()
     parameters = {PREFIX + name: parameter for name, parameter in model.named_parameters()}
-    for key in (key for key in expected if key.startswith("gradnorm/") and "backbone" not in key):
+    for key in (key for key in expected if key.startswith("gradnorm/")):
         assert parameters[key.removeprefix("gradnorm/")].grad.norm().item() == pytest.approx(expected[key], rel=1e-3)
