@@ -99,7 +99,11 @@ def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, 
         return {"needed": False}
     path, covered = release.rootnet(split), columns["rootnet_valid"]
     note = problems.error if needed else problems.warn
-    remedy = f"{release.remedy('rootnet_output')}, or take rootnet out of evaluate.root_depth"
+    remedy = release.remedy("rootnet_output")
+    if needed:
+        remedy += ", or take rootnet out of evaluate.root_depth"
+    else:
+        remedy = f"only evaluation with root depth rootnet needs them: {remedy}"
     if path is None:
         folder, names = release.root / "rootnet_output", " or ".join(ROOTNET_FILES[split])
         note(folder, f"lacks RootNet's results of split {split} ({names})", remedy)

@@ -40,14 +40,15 @@ def evaluate(
         experiment: Name under ``experiments``.
         split: train, val or test.
         root_depth: Where boxes and absolute root depths come from.
-        checkpoint: Other weights than the experiment's own ``best.ckpt``.
+        checkpoint: Other weights than the experiment's own ``best.ckpt``; of the experiment's preset where the
+            file does not say.
 
     Raises:
         UserError: when an earlier stage's files are missing or damaged, or the network's answers are not finite.
     """
     layout = Layout.of(config)
     checkpoint = checkpoint or layout.train(experiment) / "best.ckpt"
-    model = load_model(checkpoint)
+    model = load_model(checkpoint, config.experiments[experiment].preset)
     dataset, excluded = open_dataset(config, split, model.settings, root_depth)
     loader = DataLoader(
         dataset,
@@ -64,7 +65,7 @@ def evaluate(
     scores = scoring.score(
         outputs, dataset.index, root_depth, space, constant, config.evaluate.bootstrap, config.run.seed
     )
-    provenance = _provenance(layout.train(experiment))
+    provenance = _provenance(checkpoint.parent)
     protocol = {
         "split": split,
         "samples": scores.pop("samples"),
@@ -120,6 +121,7 @@ def _write_per_joint(path: Path, per_joint: dict[str, dict[str, float | None]]) 
 
 
 def _provenance(folder: Path) -> dict[str, Any]:
+    """What training left beside its checkpoints; empty for a file from elsewhere."""
     path = folder / "provenance.json"
     return read_json(path, "train the experiment again") if path.is_file() else {}
 

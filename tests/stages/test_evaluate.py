@@ -117,3 +117,30 @@ def test_a_missing_checkpoint_is_named(evaluated_run):
     evaluated_run.checkpoint.unlink()
     with pytest.raises(UserError, match=r"best\.ckpt"):
         evaluate(evaluated_run.config, "tiny", "test", "gt")
+
+
+def test_weights_from_elsewhere_do_not_borrow_the_experiments_provenance(evaluated_run, tmp_path):
+    run = evaluated_run
+    foreign = tmp_path / "released.pt"
+    torch.save(torch.load(run.checkpoint, weights_only=True)["state_dict"], foreign)
+    evaluate(run.config, "tiny", "test", "gt", checkpoint=foreign)
+    protocol = read(run, "gt")[1]["protocol"]
+    assert protocol["checkpoint"] == "released.pt"
+    assert protocol["checkpoint_sha256"] == hashlib.sha256(foreign.read_bytes()).hexdigest()
+    assert protocol["experiment_key"] is None and protocol["seed"] is None
+
+
+def test_both_roots_and_both_joint_sets_are_measured_side_by_side(evaluated_run):
+    documents = {root_depth: read(evaluated_run, root_depth)[1] for root_depth in ("rootnet", "gt")}
+    for document in documents.values():
+        for kind in ("sh", "ih", "all"):
+            table = {joint: row[kind] for joint, row in document["per_joint"].items() if row[kind] is not None}
+            fingers = [value for joint, value in table.items() if "wrist" not in joint]
+            assert all(table[joint] == 0 for joint in table if "wrist" in joint)
+            assert document["metrics"][f"mpjpe_{kind}"] == pytest.approx(np.mean(list(table.values())))
+            assert document["metrics"][f"mpjpe_{kind}_no_wrist"] == pytest.approx(np.mean(fingers))
+        assert "42 joints" in document["protocol"]["joint_sets"] and "40 joints" in document["protocol"]["joint_sets"]
+    assert (
+        documents["rootnet"]["protocol"]["box"].startswith("RootNet") and "x1.25" in documents["gt"]["protocol"]["box"]
+    )
+    assert documents["rootnet"]["metrics"]["mpjpe_all"] != documents["gt"]["metrics"]["mpjpe_all"]
