@@ -57,6 +57,11 @@ class StateFiles:
         """One line an epoch."""
         return self.folder / "history.csv"
 
+    @property
+    def origin(self) -> Path:
+        """Where the backbone's weights came from at the start."""
+        return self.folder / "backbone.txt"
+
 
 def samples_per_step(training: TrainingSettings) -> int:
     """Samples that one process takes through the network at once."""
