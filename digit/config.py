@@ -198,6 +198,11 @@ class Experiment:
     """One network, how it is trained, and what it is called."""
 
     preset: Literal["paper", "tiny"] = _key("paper", "Values that the keys below start from.")
+    load_ckpt: str | None = _key(
+        None,
+        "Weights to evaluate as they are, such as the released .pt; then nothing is trained. Null: train.",
+        minLength=1,
+    )
     model: ModelSettings = _key(ModelSettings(), "The network.")
     augment: AugmentSettings = _key(AugmentSettings(), "Augmentation of training crops.")
     losses: LossSettings = _key(LossSettings(), "Loss weights.")

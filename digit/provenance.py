@@ -25,6 +25,33 @@ def experiment_key(experiment: Experiment, annotations: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def backbone_warning(experiment: Experiment, origin: str) -> str | None:
+    """What a reader of this experiment's numbers must know about the start of its backbone, if anything.
+
+    Preset tiny starts from random weights on purpose. Preset paper does not, and weights that were asked for
+    (``model.pretrained``) and could not be had are never a detail.
+
+    Args:
+        experiment: Its settings.
+        origin: Where the weights came from, as the network describes it.
+    """
+    asked = experiment.model.pretrained
+    if not origin.startswith("random") or (asked is None and experiment.preset != "paper"):
+        return None
+    reason = "model.pretrained is null" if asked is None else f"model.pretrained: {asked} was asked for and not had"
+    return (
+        f"The backbone started from RANDOM weights ({reason}), not from ImageNet's as in the paper. This is another "
+        "recipe than the paper's: do not compare its numbers with published ones. Set model.pretrained to the file "
+        "hrnet_w32-36af842e.pth, or to timm on a machine with a network, and train again."
+    )
+
+
 def software() -> dict[str, Any]:
     """Git commit (None outside a clone), whether the tree differs from it, and versions."""
     commit = _git("rev-parse", "HEAD")

@@ -1,27 +1,30 @@
-"""LMDB shards: many small files as one, values untouched, readable by any LMDB library.
+"""Shards: many small files as one LMDB file, bytes untouched.
 
-A shard is a single LMDB file (no sub-folder, no lock file). Its keys are UTF-8 names, its values the bytes that
-were put in, and under ``__header__`` lies a JSON object that says what the shard is. Equal input gives equal bytes.
+LMDB gives every value above 2 KB pages of its own, half a page too many on average. So a shard packs its files into
+*blocks* of about a megabyte: a zero byte and the block's number (4 bytes, big-endian) lead to a block; a name
+(UTF-8) leads to an *entry*, which says where the file lies (:data:`ENTRY`); ``__header__`` leads to a JSON object that
+says what the shard is. Equal input gives equal bytes. Each file has a checksum, which is compared whenever it is read.
 """
 
+import struct
 import threading
 import weakref
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import lmdb
 import orjson
 
+from digit.data.lmdb_file import LmdbFile, Pair, write_lmdb
 from digit.errors import UserError
-from digit.files import replacing
 
 FORMAT = "digit-store"
-VERSION = 1
+VERSION = 2
 HEADER_KEY = b"__header__"
-TRANSACTION_BYTES = 64 << 20
-_FIRST_MAP_BYTES = 1 << 26
-_OPTIONS: dict[str, Any] = {"subdir": False, "lock": False, "max_dbs": 0}
+BLOCK_BYTES = 1 << 20
+ENTRY = struct.Struct("<IIII")
+"""Block number, first byte in the block, length, CRC-32; little-endian."""
 
 
 def write_shard(
@@ -34,7 +37,7 @@ def write_shard(
 
     Args:
         path: the file to write or replace.
-        items: names and values; fastest, and byte-identical from run to run, in the order of their UTF-8 names.
+        items: names and contents; what is read together should come together.
         header: JSON object for the shard's header, or a function that gives it once ``items`` is exhausted.
             ``format``, ``version`` and ``count`` are added.
         expected: number of items that must arrive, if known.
@@ -46,130 +49,72 @@ def write_shard(
         ValueError: when a name occurs twice or the number of items is not the expected one.
         UserError: when the shard cannot be written or does not read back.
     """
-    with replacing(path) as temporary:
-        try:
-            with _Writer(temporary) as writer:
-                for name, value in items:
-                    writer.put(name.encode(), value)
-                writer.flush()
-                sizes = writer.sizes
-                if expected is not None and len(sizes) != expected:
-                    raise ValueError(f"{path}: {len(sizes)} items arrived, {expected} expected")
-                document = header() if callable(header) else header
-                fixed = {"format": FORMAT, "version": VERSION, "count": len(sizes)}
-                writer.put(HEADER_KEY, orjson.dumps(fixed | document, option=orjson.OPT_SORT_KEYS))
-        except (lmdb.Error, OSError) as error:
-            raise UserError(f"{path}: cannot be written ({error}); free some disk space or check the folder") from error
-        _verify(temporary, sizes)
-    return len(sizes) - 1
+    count = 0
+
+    def pairs() -> Iterator[Pair]:
+        nonlocal count
+        entries: dict[bytes, bytes] = {}
+        yield from _blocks(items, entries)
+        count = len(entries)
+        if expected is not None and count != expected:
+            raise ValueError(f"{path}: {count} items arrived, {expected} expected")
+        document = header() if callable(header) else header
+        fixed = {"format": FORMAT, "version": VERSION, "count": count}
+        entries[HEADER_KEY] = orjson.dumps(fixed | document, option=orjson.OPT_SORT_KEYS)
+        yield from sorted(entries.items())
+
+    write_lmdb(path, pairs())
+    return count
 
 
-class _Writer:
-    """Puts values in large transactions, growing the map before each one."""
-
-    def __init__(self, path: Path) -> None:
-        self.sizes: dict[bytes, int] = {}
-        self._pending: list[tuple[bytes, bytes]] = []
-        self._pending_bytes = 0
-        self._last = b""
-        self._map_bytes = _FIRST_MAP_BYTES
-        self._env = lmdb.open(str(path), map_size=self._map_bytes, sync=False, **_OPTIONS)
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self.flush()
-                self._env.sync(True)
-        finally:
-            self._env.close()
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Queue one value."""
-        if key in self.sizes:
-            raise ValueError(f"the name {key.decode()!r} occurs twice")
-        self.sizes[key] = len(value)
-        self._pending.append((key, value))
-        self._pending_bytes += len(value)
-        if self._pending_bytes >= TRANSACTION_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Commit what is queued."""
-        self._reserve()
-        with self._env.begin(write=True) as transaction:
-            for key, value in self._pending:
-                transaction.put(key, value, append=key > self._last)
-                self._last = max(key, self._last)
-        self._pending, self._pending_bytes = [], 0
-
-    def _reserve(self) -> None:
-        """Grow the map to what is used plus a generous bound for what is queued."""
-        page = self._env.stat()["psize"]
-        used = (self._env.info()["last_pgno"] + 1) * page
-        needed = used + 2 * self._pending_bytes + (4 * len(self._pending) + 64) * page
-        while self._map_bytes < needed:
-            self._map_bytes *= 2
-        self._env.set_mapsize(self._map_bytes)
+def _blocks(items: Iterable[tuple[str, bytes]], entries: dict[bytes, bytes]) -> Iterator[Pair]:
+    """Yield the blocks, and fill in where each item lies."""
+    block, number = bytearray(), 0
+    for name, content in items:
+        key = name.encode()
+        if key in entries or key == HEADER_KEY:
+            raise ValueError(f"the name {name!r} occurs twice")
+        if block and len(block) + len(content) > BLOCK_BYTES:
+            yield _block_key(number), bytes(block)
+            block, number = bytearray(), number + 1
+        entries[key] = ENTRY.pack(number, len(block), len(content), zlib.crc32(content))
+        block += content
+    if block:
+        yield _block_key(number), bytes(block)
 
 
-def _verify(path: Path, sizes: dict[bytes, int]) -> None:
-    """Read the names and sizes back and compare."""
-    shard = _Shard(path)
-    found = dict(shard.names_and_sizes())
-    if found != sizes:
-        raise UserError(f"{path}: does not read back as written; check the disk, then run the stage again")
+def _block_key(number: int) -> bytes:
+    return b"\0" + number.to_bytes(4)
 
 
 class _Shard:
-    """One open, read-only LMDB file."""
+    """One open shard."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        remedy = "delete this file and run the stage that makes it again"
+        self._remedy = "delete this file and run the stage that makes it again (digit images or parts)"
+        self._file = LmdbFile(path, self._remedy)
         try:
-            size = path.stat().st_size
-            self._env = lmdb.open(str(path), readonly=True, readahead=False, max_readers=1, **_OPTIONS)
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: does not exist; run the stage that makes it (digit images or parts)") from error
-        except (lmdb.Error, OSError) as error:
-            raise UserError(f"{path}: is not a readable store ({error}); {remedy}") from error
-        if size < (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]:
-            self._env.close()
-            raise UserError(f"{path}: is cut off; {remedy}")
-        raw = self.get(HEADER_KEY)
-        try:
-            self.header: dict[str, Any] = orjson.loads(raw or b"")
+            self.header: dict[str, Any] = orjson.loads(self._file.get(HEADER_KEY) or b"")
         except orjson.JSONDecodeError as error:
-            raise UserError(f"{path}: has no readable header, so it was not made by digit; {remedy}") from error
+            raise UserError(f"{path}: has no readable header, so it was not made by digit; {self._remedy}") from error
         if self.header.get("format") != FORMAT or self.header.get("version") != VERSION:
-            raise UserError(f"{path}: is not a store of format {FORMAT} {VERSION}; {remedy}")
+            raise UserError(f"{path}: is not a store of format {FORMAT} {VERSION}; {self._remedy}")
 
-    def __del__(self) -> None:
-        env = getattr(self, "_env", None)
-        if env is not None:
-            env.close()
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of ``key``, or None."""
-        try:
-            with self._env.begin() as transaction:
-                return transaction.get(key)
-        except lmdb.BadValsizeError:
+    def get(self, name: bytes) -> bytes | None:
+        """Return what was put in under ``name``, or None."""
+        entry = self._file.get(name)
+        if entry is None or name == HEADER_KEY or name.startswith(b"\0"):
             return None
-        except lmdb.Error as error:
-            raise UserError(f"{self.path}: is damaged ({error}); delete it and run its stage again") from error
+        number, start, length, checksum = ENTRY.unpack(entry)
+        content = self._file.get_part(_block_key(number), start, start + length) if length else b""
+        if content is None or len(content) != length or zlib.crc32(content) != checksum:
+            raise UserError(f"{self.path}: {name.decode()!r} is not what was stored; the disk may fail; {self._remedy}")
+        return content
 
-    def names_and_sizes(self) -> Iterator[tuple[bytes, int]]:
-        """Every key with the length of its value, in key order."""
-        try:
-            with self._env.begin(buffers=True) as transaction:
-                for key, value in transaction.cursor():
-                    yield bytes(key), len(value)
-        except lmdb.Error as error:
-            raise UserError(f"{self.path}: is damaged ({error}); delete it and run its stage again") from error
+    def names(self) -> Iterator[bytes]:
+        """Every name, in order."""
+        return (key for key, _ in self._file.items(first=b"\1") if key != HEADER_KEY)
 
 
 _open_shards: "weakref.WeakValueDictionary[tuple[int, int, int], _Shard]" = weakref.WeakValueDictionary()
@@ -244,8 +189,7 @@ class Store:
 
     def keys(self) -> list[str]:
         """All keys, shard by shard, sorted within a shard; the header is not one of them."""
-        names = (name for shard in self._opened() for name, _ in shard.names_and_sizes())
-        return [name.decode() for name in names if name != HEADER_KEY]
+        return [name.decode() for shard in self._opened() for name in shard.names()]
 
     @property
     def header(self) -> dict[str, Any]:

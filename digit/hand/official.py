@@ -6,7 +6,7 @@ import numpy as np
 
 from digit.errors import UserError
 from digit.hand import mesh
-from digit.hand.pickles import as_array, load_data_pickle
+from digit.pickles import as_array, load_data_pickle
 from digit.skeleton import PARTS_PER_HAND
 
 MANO_SHAPES = {

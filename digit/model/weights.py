@@ -1,11 +1,14 @@
 """Weights on disk: our checkpoints, the released file, Lightning checkpoints of the original."""
 
+import argparse
 import dataclasses
 import re
 import warnings
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,21 +19,44 @@ from digit.model.digit import Digit
 PREFIX = "model.pose_reg."
 """What precedes a parameter's name in the released weights and in every checkpoint."""
 
+_OPTIONS = ("easydict.EasyDict", "pytorch_lightning.utilities.parsing.AttributeDict")
+_SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+_NUMBER_TYPES = (np.float64, np.float32, np.int64, np.int32, np.bool_)
+HARMLESS: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in _NUMBER_TYPES),
+    *((OrderedDict, name) for name in _OPTIONS),
+    *((np.float64(0).__reduce__()[0], name) for name in _SCALARS),
+]
+"""What Lightning checkpoints hold besides tensors: options, read as plain dictionaries, and single numbers."""
 
-def load_model(weights: str | Path, preset: str = "paper") -> Digit:
+
+def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Digit:
     """Load a network in evaluation mode.
 
     Args:
         weights: one of our checkpoints, the released ``.pt`` or a ``.ckpt`` of the original.
-        preset: sizes of the network when the file does not say (``paper`` or ``tiny``).
+        preset: sizes of the network when the file does not say: ``paper``, ``tiny`` or settings of its own.
 
     Raises:
         UserError: when the file is missing, wants to run code, or lacks or exceeds the network's tensors.
     """
     content = read_weights(Path(weights))
-    experiment = (content.get("hyper_parameters") or {}).get("experiment") or PRESETS[preset]
-    settings = resolve({"experiments": {"loaded": experiment}}).experiments["loaded"].model
-    return build_model(settings, content.get("state_dict", content), str(weights))
+    experiment = _mapping(content.get("hyper_parameters")).get("experiment")
+    if experiment is None and isinstance(preset, ModelSettings):
+        settings = preset
+    else:
+        raw = experiment or PRESETS[str(preset)]
+        settings = resolve({"experiments": {"loaded": raw}}, str(weights)).experiments["loaded"].model
+    state = content.get("state_dict", content)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"{weights}: holds no table of tensors, so it is no network; give a checkpoint or released .pt")
+    return build_model(settings, state, str(weights))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def read_weights(path: Path) -> dict[str, Any]:
@@ -43,7 +69,7 @@ def read_weights(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such file; train first (`snakemake train`) or download the weights")
     remedy = "delete it and train again (`snakemake train`), or download it again"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes make the unpickler fail in every way there is
@@ -55,6 +81,11 @@ def read_weights(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, expected a dict of tensors; {remedy}")
     return content
+
+
+def released_layout(model: Digit) -> dict[str, Tensor]:
+    """The weights of a network as the released file holds them: flat, ``model.pose_reg...`` to tensor, on the CPU."""
+    return {PREFIX + key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
 
 
 def build_model(settings: ModelSettings, state: dict[str, Tensor], source: str) -> Digit:

@@ -1,14 +1,13 @@
 """Measure a trained network on a split: predictions, and every metric with the protocol it belongs to."""
 
 import csv
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader
 
-from digit import __version__, metrics, scoring
+from digit import __version__, metrics, provenance, scoring
 from digit.config import Config, RootDepth
 from digit.console import log, track
 from digit.data.dataset import whole_batch
@@ -40,15 +39,15 @@ def evaluate(
         experiment: Name under ``experiments``.
         split: train, val or test.
         root_depth: Where boxes and absolute root depths come from.
-        checkpoint: Other weights than the experiment's own ``best.ckpt``; of the experiment's preset where the
+        checkpoint: Other weights than the experiment's own ``best.ckpt``; of the experiment's network where the
             file does not say.
 
     Raises:
         UserError: when an earlier stage's files are missing or damaged, or the network's answers are not finite.
     """
-    layout = Layout.of(config)
+    layout, settings = Layout.of(config), config.experiments[experiment]
     checkpoint = checkpoint or layout.train(experiment) / "best.ckpt"
-    model = load_model(checkpoint, config.experiments[experiment].preset)
+    model = load_model(checkpoint, settings.model)
     dataset, excluded = open_dataset(config, split, model.settings, root_depth)
     loader = DataLoader(
         dataset,
@@ -65,7 +64,7 @@ def evaluate(
     scores = scoring.score(
         outputs, dataset.index, root_depth, space, constant, config.evaluate.bootstrap, config.run.seed
     )
-    provenance = _provenance(checkpoint.parent)
+    trained = _provenance(checkpoint.parent)
     protocol = {
         "split": split,
         "samples": scores.pop("samples"),
@@ -80,10 +79,10 @@ def evaluate(
         "crop_size_px": space.input_size,
         "data_source": config.data.source,
         "experiment": experiment,
-        "experiment_key": provenance.get("experiment_key"),
-        "checkpoint": checkpoint.name,
-        "checkpoint_sha256": _sha256(checkpoint),
-        "seed": provenance.get("seed"),
+        "experiment_key": trained.get("experiment_key"),
+        "checkpoint": trained.get("weights", {}).get("file", checkpoint.name),
+        "checkpoint_sha256": provenance.sha256(checkpoint),
+        "seed": trained.get("seed"),
         "software": f"digit {__version__}",
     }
     folder = layout.evaluation(experiment, split, root_depth)
@@ -124,8 +123,3 @@ def _provenance(folder: Path) -> dict[str, Any]:
     """What training left beside its checkpoints; empty for a file from elsewhere."""
     path = folder / "provenance.json"
     return read_json(path, "train the experiment again") if path.is_file() else {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Train one experiment: checkpoints, history, and where it all came from."""
 
+import dataclasses
 import os
 import shutil
 import time
@@ -20,6 +21,7 @@ from digit.errors import UserError
 from digit.files import remove, replacing, write_json
 from digit.layout import Layout
 from digit.model.module import DigitModule
+from digit.model.weights import load_model
 from digit.training import Batches, Journal, StateFiles, quiet_lightning, samples_per_step
 
 PRECISIONS: dict[str, Literal["32-true", "16-mixed", "bf16-mixed"]] = {
@@ -27,18 +29,27 @@ PRECISIONS: dict[str, Literal["32-true", "16-mixed", "bf16-mixed"]] = {
 }  # fmt: skip
 
 
+RULE = "!" * 80
+"""Above and below a warning that nobody may miss."""
+
+
 def train(config: Config, experiment: str) -> None:
     """Train an experiment, or go on with its unfinished training; write its folder when it is done.
 
     Unfinished work lives in ``train/.progress/`` and belongs to one experiment key: with other settings or
-    other annotations training starts anew.
+    other annotations training starts anew. With ``load_ckpt`` nothing is trained: the given weights, once they are
+    found to fit the network, become the experiment's ``best.ckpt``.
 
     Raises:
-        UserError: for settings that cannot work, or when an earlier stage's files are missing or damaged.
+        UserError: for settings that cannot work, for weights that do not fit, or when an earlier stage's files are
+            missing or damaged.
     """
     settings = config.experiments[experiment]
-    _require_workable(settings)
     folder = Layout.of(config).train(experiment)
+    if settings.load_ckpt is not None:
+        _adopt(folder, experiment, settings, Path(settings.load_ckpt))
+        return
+    _require_workable(settings)
     training = settings.training
     lightning.seed_everything(training.seed, verbose=False)
     dataset, _ = open_dataset(config, training.trainsplit, settings.model, augment=settings.augment, seed=training.seed)
@@ -51,9 +62,11 @@ def train(config: Config, experiment: str) -> None:
     files = _state_files(folder / ".progress", key)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     module = DigitModule(settings)
-    origin = module.network.backbone_origin
-    if origin.startswith("random"):
-        log.warning("%s: the backbone starts from random weights, not from ImageNet (model.pretrained)", experiment)
+    origin = _backbone_origin(module, files)
+    warning = provenance.backbone_warning(settings, origin)
+    log.info("%s: backbone weights: %s", experiment, origin)
+    if warning:
+        log.warning("%s\n%s: %s\n%s", RULE, experiment, warning, RULE)
     journal = Journal(experiment, training, dataset, validation, files)
     seconds = _fit(settings, module, Batches(dataset, training), journal, files)
     record = {
@@ -68,8 +81,32 @@ def train(config: Config, experiment: str) -> None:
         "samples_seen": training.max_epoch * (len(dataset) // training.batch_size) * training.batch_size,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "backbone_weights": origin,
+        "warnings": [warning] if warning else [],
     }
     _publish(folder, files, settings, record)
+
+
+def _adopt(folder: Path, experiment: str, settings: Experiment, source: Path) -> None:
+    """Copy given weights into an experiment, byte for byte, so that their hash stays the published one."""
+    model = load_model(source, settings.model)
+    if dataclasses.replace(settings.model, pretrained=None) != dataclasses.replace(model.settings, pretrained=None):
+        raise UserError(
+            f"experiments.{experiment}.load_ckpt: {source} says that it is another network than "
+            f"experiments.{experiment}.model; set preset and model as the checkpoint's config.yaml has them"
+        )
+    record = {
+        "experiment": experiment,
+        "experiment_key": provenance.experiment_key(settings, provenance.sha256(source)),
+        **provenance.software(),
+        "weights": {"file": source.name, "sha256": provenance.sha256(source)},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+    with replacing(folder / "config.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
+    write_json(folder / "provenance.json", record)
+    with replacing(folder / "best.ckpt") as temporary:
+        shutil.copyfile(source, temporary)
+    log.info("%s: nothing to train, its weights are those of %s", experiment, source)
 
 
 def _require_workable(settings: Experiment) -> None:
@@ -94,6 +131,16 @@ def _state_files(folder: Path, key: str) -> StateFiles:
         folder.mkdir(parents=True)
         owner.write_text(key)
     return StateFiles(folder)
+
+
+def _backbone_origin(module: DigitModule, files: StateFiles) -> str:
+    """Where the backbone's weights came from when this training began, whatever could be had since."""
+    if files.resume.is_file() and files.origin.is_file():
+        return files.origin.read_text()
+    origin = module.network.backbone_origin
+    with replacing(files.origin) as temporary:
+        temporary.write_text(origin)
+    return origin
 
 
 def _fit(settings: Experiment, module: DigitModule, batches: Batches, journal: Journal, files: StateFiles) -> float:

@@ -1,5 +1,7 @@
 import multiprocessing
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import lmdb
@@ -7,16 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digit.data import lmdb_file
 from digit.data import store as store_module
-from digit.data.store import Store, write_shard
+from digit.data.store import BLOCK_BYTES, Store, write_shard
 from digit.errors import UserError
 
-names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)
+names = st.text(st.characters(codec="utf-8", min_codepoint=1), min_size=1, max_size=60)
 
 
 @given(items=st.dictionaries(names, st.binary(max_size=9000), max_size=30))
 @settings(max_examples=30, deadline=None)
 def test_what_is_written_is_read(items, tmp_path_factory):
+    """Blocks hold many items, one, or items larger than themselves."""
     items = {name: value for name, value in items.items() if name != "__header__"}
     path = tmp_path_factory.mktemp("store") / "0.lmdb"
     assert write_shard(path, items.items(), {"stage": "test"}, expected=len(items)) == len(items)
@@ -28,22 +32,49 @@ def test_what_is_written_is_read(items, tmp_path_factory):
 
 
 def test_equal_input_gives_equal_bytes_and_the_map_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "TRANSACTION_BYTES", 1 << 18)
-    monkeypatch.setattr(store_module, "_FIRST_MAP_BYTES", 1 << 16)
+    monkeypatch.setattr(lmdb_file, "TRANSACTION_BYTES", 1 << 18)
+    monkeypatch.setattr(lmdb_file, "FIRST_MAP_BYTES", 1 << 16)
+    monkeypatch.setattr(store_module, "BLOCK_BYTES", 1 << 15)
     items = [(f"k{k:05d}", bytes([k % 251]) * (k * 7 % 30000)) for k in range(400)]
     write_shard(tmp_path / "a.lmdb", items, {"b": 1, "a": 2})
     write_shard(tmp_path / "b.lmdb", iter(items), lambda: {"a": 2, "b": 1})
-    assert (tmp_path / "a.lmdb").stat().st_size > 10 << 16
+    assert (tmp_path / "a.lmdb").stat().st_size > 8 << 16
     assert (tmp_path / "a.lmdb").read_bytes() == (tmp_path / "b.lmdb").read_bytes()
     write_shard(tmp_path / "c.lmdb", reversed(items), {})
     assert Store(tmp_path / "c.lmdb").keys() == Store(tmp_path / "a.lmdb").keys() == [name for name, _ in items]
 
 
 def test_any_lmdb_library_reads_a_shard(tmp_path):
-    write_shard(tmp_path / "0.lmdb", [("a/b.jpg", b"bytes")], {})
+    """As docs/data.md says."""
+    write_shard(tmp_path / "0.lmdb", [("a/a.jpg", b"other"), ("a/b.jpg", b"bytes")], {})
     with lmdb.open(str(tmp_path / "0.lmdb"), subdir=False, readonly=True, lock=False) as env:
         with env.begin() as transaction:
-            assert transaction.get(b"a/b.jpg") == b"bytes"
+            block, start, length, checksum = struct.unpack("<IIII", transaction.get(b"a/b.jpg"))
+            content = transaction.get(b"\0" + block.to_bytes(4, "big"))[start : start + length]
+    assert content == b"bytes" and zlib.crc32(content) == checksum
+
+
+def test_a_store_is_hardly_larger_than_what_is_in_it(tmp_path):
+    items = [(f"Capture0/0390_dh_touchROM/cam400026/image{k}.jpg", bytes(11_000 + k * 20)) for k in range(600)]
+    write_shard(tmp_path / "0.lmdb", items, {})
+    assert (tmp_path / "0.lmdb").stat().st_size < 1.02 * sum(len(content) for _, content in items)
+
+
+def test_items_larger_than_a_block_and_empty_ones(tmp_path):
+    items = {"big": bytes(range(256)) * (BLOCK_BYTES // 100), "empty": b"", "small": b"1"}
+    write_shard(tmp_path / "0.lmdb", items.items(), {})
+    assert {name: Store(tmp_path / "0.lmdb").get(name) for name in items} == items
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "0.lmdb"
+    write_shard(path, [("a", b"first" * 500), ("b", b"second" * 500)], {})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"second") + 2] ^= 1
+    path.write_bytes(content)
+    assert Store(path).get("a") == b"first" * 500
+    with pytest.raises(UserError, match=r"0\.lmdb: 'b' is not what was stored"):
+        Store(path).get("b")
 
 
 def test_the_header_is_asked_for_after_the_items(tmp_path):

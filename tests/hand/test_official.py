@@ -14,7 +14,7 @@ from digit.errors import UserError
 from digit.hand import mesh, official
 from digit.hand.mano import load_hands
 from digit.hand.open_hand.model import load_open_hand
-from digit.hand.pickles import as_array, load_data_pickle
+from digit.pickles import as_array, load_data_pickle
 
 
 class Ch:

@@ -1,6 +1,9 @@
 """The network at both presets, its expectations, and its weights on disk."""
 
+import argparse
 import pickle
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -64,18 +67,6 @@ def test_an_unknown_backbone_is_a_clear_error():
         create_backbone("resnet50000")
 
 
-def test_imagenet_weights_load_from_a_file(tmp_path):
-    source, _, _ = create_backbone("hrnet_w18_small")
-    full = {**source.state_dict(), "classifier.weight": torch.zeros(3)}
-    for level in (1, 2, 3):
-        full |= {f"stage4.2.fuse_layers.{level}.x": torch.zeros(1)}
-    with pytest.raises(UserError, match="does not exist"):
-        create_backbone("hrnet_w18_small", str(tmp_path / "absent.pth"))
-    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(UserError, match=r"other\.pth: lacks"):
-        create_backbone("hrnet_w18_small", str(tmp_path / "other.pth"))
-
-
 def test_checkpoints_load_with_their_own_settings(tiny, tmp_path):
     settings = {"experiment": {"preset": "tiny"}}
     path = saved(tiny, tmp_path / "ours.ckpt", hyper_parameters=settings)
@@ -87,6 +78,29 @@ def test_checkpoints_load_with_their_own_settings(tiny, tmp_path):
         torch.testing.assert_close(flat(images).joint_xyz, tiny(images).joint_xyz)
 
 
+def test_checkpoints_of_the_originals_lightning_load_without_its_libraries(tiny, tmp_path):
+    """They hold options of classes that are not installed here, and numbers of numpy."""
+    module = types.ModuleType("easydict")
+    module.EasyDict = type("EasyDict", (dict,), {"__module__": "easydict", "__qualname__": "EasyDict"})
+    options = module.EasyDict(lr=1e-4, batch_size=64)
+    options.lr = 1e-4
+    extra = {
+        "epoch": 49,
+        "hyper_parameters": options,
+        "options": argparse.Namespace(seed=1),
+        "score": np.float64(12.59),
+    }
+    sys.modules["easydict"] = module
+    try:
+        path = saved(tiny, tmp_path / "lightning.ckpt", **extra)
+    finally:
+        del sys.modules["easydict"]
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        loaded = load_model(path, preset=TINY)
+        torch.testing.assert_close(loaded(images).joint_xyz, tiny(images).joint_xyz)
+
+
 def test_wrong_keys_are_listed(tiny, tmp_path):
     state = {PREFIX + k: v for k, v in tiny.state_dict().items()}
     state["model.pose_reg.stranger"] = state.pop(PREFIX + "conv_hm.bias")
@@ -94,6 +108,13 @@ def test_wrong_keys_are_listed(tiny, tmp_path):
     with pytest.raises(UserError, match=r"missing model\.pose_reg\.conv_hm\.bias") as caught:
         load_model(tmp_path / "bad.pt", preset="tiny")
     assert "unexpected model.pose_reg.stranger" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [{"state_dict": 3}, {"epoch": 1, "state": {}}, {PREFIX + "conv_hm.bias": [1.0]}])
+def test_files_without_a_table_of_tensors_are_clear_errors(content, tmp_path):
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(UserError, match=r"odd\.pt: holds no table of tensors"):
+        load_model(tmp_path / "odd.pt")
 
 
 class Mischief:

@@ -37,6 +37,20 @@ def test_the_paper_on_a_folder_in_the_release_layout(planned, snakemake, tiny_re
     assert "Training digit" in listing and "Training tiny" not in listing
 
 
+def test_given_weights_need_neither_training_nor_its_data(planned, tiny_release, tmp_path):
+    released = ROOT / "workflow" / "configs" / "released.yaml"
+    jobs = planned(tmp_path, "--configfile", PAPER, released, "--config", f"data={{root: {tiny_release}}}")
+    assert jobs["adopt_weights"] == 1 and "train_experiment" not in jobs
+    assert jobs["index_split"] == jobs["check_split"] == 2 and jobs["images_shard"] == 2 * 64
+    assert jobs["evaluate_experiment"] == 4
+
+
+def test_given_weights_and_a_training_stand_side_by_side(planned, tmp_path):
+    experiments = "experiments={given: {preset: tiny, load_ckpt: weights.pt}}"
+    jobs = planned(tmp_path, "--configfile", ROOT / "config.yaml", "--config", experiments)
+    assert jobs["adopt_weights"] == jobs["train_experiment"] == 1 and jobs["evaluate_experiment"] == 8
+
+
 def test_real_data_that_are_missing_are_left_for_check_to_name(planned, tmp_path):
     jobs = planned(tmp_path, "--configfile", PAPER, "--config", "data={root: nowhere}", "--", "check")
     assert jobs["check_split"] == 3

@@ -20,7 +20,9 @@ except UserError as error:
 
 LAYOUT = Layout.of(RUN)
 SYNTHETIC = RUN.data.source == "synthetic"
-USED_SPLITS = [s for s in SPLITS if s in ("train", "val") or s in RUN.evaluate.splits]
+TRAINED = [name for name, settings in RUN.experiments.items() if settings.load_ckpt is None]
+GIVEN = [name for name in RUN.experiments if name not in TRAINED]
+USED_SPLITS = [s for s in SPLITS if s in RUN.evaluate.splits or (TRAINED and s in ("train", "val"))]
 SHARDS = range(RUN.data.shards)
 
 # A run that was killed leaves Snakemake's lock behind; a dead owner's lock is removed here.
@@ -43,6 +45,11 @@ wildcard_constraints:
     root_depth="rootnet|gt",
     experiment=r"[\w-]+",
     stage=r"[a-z]+|experiments/[\w-]+",
+
+
+def one_of(names):
+    """A pattern for exactly these names."""
+    return "|".join(names) or "(?!)"
 
 
 def present(*paths):

@@ -5,11 +5,10 @@ rule evaluate_experiment:
     input:
         unpack(lambda wildcards: samples(wildcards.split)),
         # The mean pose of the training split is the yardstick.
-        yardstick=LAYOUT.index("train"),
+        yardstick=LAYOUT.index("train") if TRAINED else [],
         settings=LAYOUT.settings("evaluate"),
         experiment=LAYOUT.settings("experiments/{experiment}"),
-        best=rules.train_experiment.output.best,
-        last=rules.train_experiment.output.last,
+        best=LAYOUT.train("{experiment}") / "best.ckpt",
     output:
         metrics=report(
             LAYOUT.evaluation("{experiment}", "{split}", "{root_depth}") / "metrics.json",

@@ -6,7 +6,7 @@ rule report:
         rules.check.input,
         rules.parts.input,
         rules.evaluate.input,
-        expand(rules.train_experiment.output, experiment=RUN.experiments),
+        rules.train.input,
         settings=LAYOUT.settings("report"),
     output:
         page=report(

@@ -3,6 +3,8 @@
 
 
 rule train_experiment:
+    wildcard_constraints:
+        experiment=one_of(TRAINED),
     input:
         **samples("train"),
         **samples("val"),
@@ -31,8 +33,36 @@ rule train_experiment:
         "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} 2>&1 | tee {log:q}"
 
 
+# Experiments with load_ckpt take given weights as they are.
+rule adopt_weights:
+    wildcard_constraints:
+        experiment=one_of(GIVEN),
+    input:
+        settings=LAYOUT.settings("experiments/{experiment}"),
+        weights=lambda wildcards: present(RUN.experiments[wildcards.experiment].load_ckpt),
+    output:
+        best=LAYOUT.train("{experiment}") / "best.ckpt",
+        config=LAYOUT.train("{experiment}") / "config.yaml",
+        provenance=LAYOUT.train("{experiment}") / "provenance.json",
+    log:
+        LAYOUT.log("train/{experiment}"),
+    benchmark:
+        LAYOUT.benchmark("train/{experiment}")
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    message:
+        "Taking over the given weights of {wildcards.experiment}"
+    shell:
+        "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} 2>&1 | tee {log:q}"
+
+
 rule train:
     input:
-        expand(rules.train_experiment.output.last, experiment=RUN.experiments),
+        expand(rules.train_experiment.output, experiment=TRAINED),
+        expand(rules.adopt_weights.output, experiment=GIVEN),
     message:
         "All experiments are trained"

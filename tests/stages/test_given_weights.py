@@ -1,0 +1,67 @@
+"""Weights from elsewhere as an experiment: taken over, evaluated and reported without training."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from digit.config import Config, resolve, to_dict
+from digit.errors import UserError
+from digit.files import read_json
+from digit.layout import Layout
+from digit.model.weights import load_model, released_layout
+from digit.stages.evaluate import evaluate
+from digit.stages.report import report
+from digit.stages.train import train
+
+
+@pytest.fixture
+def released(evaluated_run, tmp_path):
+    """The weights of experiment ``tiny`` in the layout of the released file."""
+    path = tmp_path / "released.pt"
+    torch.save(released_layout(load_model(evaluated_run.checkpoint)), path)
+    return path
+
+
+def with_given(run, path, **model) -> Config:
+    experiments = {"given": {"preset": "tiny", "load_ckpt": str(path), "model": model}}
+    return resolve(to_dict(run.config) | {"experiments": experiments})
+
+
+def test_given_weights_are_evaluated_as_they_are(evaluated_run, released):
+    config = with_given(evaluated_run, released)
+    layout = Layout.of(config)
+    train(config, "given")
+    assert (layout.train("given") / "best.ckpt").read_bytes() == released.read_bytes()
+    evaluate(config, "given", "test", "rootnet")
+    evaluate(config, "given", "test", "gt")
+    given, trained = (layout.evaluation(name, "test", "rootnet") for name in ("given", "tiny"))
+    with np.load(given / "predictions.npz") as ours, np.load(trained / "predictions.npz") as theirs:
+        np.testing.assert_array_equal(ours["joint_coord"], theirs["joint_coord"])
+    protocol = read_json(given / "metrics.json", "")["protocol"]
+    assert protocol["checkpoint"] == "released.pt"
+    assert protocol["checkpoint_sha256"] == hashlib.sha256(released.read_bytes()).hexdigest()
+    report(config)
+    page = (layout.report() / "index.html").read_text()
+    assert "not trained here: released.pt" in page and 'id="training"' not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "message"),
+    [
+        ("absent.pt", {}, r"absent\.pt: no such file"),
+        ("released.pt", {"input_size": 128, "head": [8, 8, 8, 8]}, r"released\.pt: \d+ tensors do not fit"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_refused_and_nothing_is_left(evaluated_run, released, name, model, message):
+    config = with_given(evaluated_run, released.with_name(name), **model)
+    with pytest.raises(UserError, match=message):
+        train(config, "given")
+    assert not Layout.of(config).train("given").exists()
+
+
+def test_a_checkpoint_of_other_settings_is_refused(evaluated_run):
+    config = with_given(evaluated_run, evaluated_run.checkpoint, fusion="softmax")
+    with pytest.raises(UserError, match=r"given\.load_ckpt: .*best\.ckpt says that it is another network"):
+        train(config, "given")
