@@ -77,6 +77,35 @@ def test_part_of_a_face_is_the_joint_with_the_largest_summed_weight():
     assert [PART_NAMES[k] for k in ids] == ["palm", "thumb3"]
 
 
+def test_fallback_ids_are_those_of_the_published_table():
+    """Of MANO's joints in its order: wrist, then index, middle, pinky, ring, thumb 1-3 (1 next to the palm)."""
+    published = [8, 10, 1, 11, 3, 14, 4, 2, 13, 6, 0, 15, 5, 7, 9, 12]
+    faces = np.arange(48).reshape(16, 3)
+    weights = np.repeat(np.eye(16), 3, axis=0)
+    ids = mesh.labels_by_skinning(faces, weights)
+    assert ids.tolist() == published
+    assert mesh.face_labels(ids, "right").tolist() == [1 + k for k in published]
+    assert mesh.face_labels(ids, "left").tolist() == [17 + k for k in published]
+
+
+@pytest.mark.parametrize("side", HANDS)
+def test_parts_lie_along_the_bones_they_are_named_after(hands, side):
+    hand = hands[side]
+    flat = np.concatenate([np.zeros(3), -load_open_hand()[side]["hands_mean"]])[None]
+    vertices = hand.vertices_world_mm(flat, np.zeros((1, 10)), np.zeros((1, 3)))
+    joints, corners = hand.joints_world_mm(vertices)[0], mesh.seal(vertices)[0][hand.sealed_faces]
+    bones = [name for name in HAND_JOINT_NAMES if name[-1] in "123"]
+    middles = np.stack([joints[[HAND_JOINT_NAMES.index(b), HAND_JOINT_NAMES.index(_next(b))]].mean(0) for b in bones])
+    part_ids = hand.face_labels - (1 if side == "right" else 17)
+    for part in bones:
+        centre = corners[part_ids == PART_NAMES.index(part)].mean(axis=(0, 1))
+        assert bones[np.linalg.norm(middles - centre, axis=1).argmin()] == part
+
+
+def _next(joint: str) -> str:
+    return f"{joint[:-1]}{int(joint[-1]) + 1}"
+
+
 def test_joint_regressor_rows_are_convex_and_follow_the_names(hands):
     for side in HANDS:
         regressor = hands[side].joint_regressor

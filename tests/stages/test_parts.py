@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from digit.data.store import Store, write_shard
 from digit.errors import UserError
 from digit.hand.mano import load_hands
 from digit.hand.mesh import seal
+from digit.hand.open_hand.model import load_open_hand
 from digit.layout import Layout
 from digit.skeleton import LABEL_NAMES
 from digit.stages.parts import contact_sheet, encode_mask, hand_digest, parts
@@ -244,6 +246,54 @@ def test_header_describes_the_shard(drawn, hands):
 def test_digest_follows_the_part_table(hands):
     other = dataclasses.replace(hands, left=dataclasses.replace(hands.left, face_labels=hands.left.face_labels[::-1]))
     assert hand_digest(other) != hand_digest(hands) == hand_digest(load_hands())
+
+
+@pytest.fixture(scope="module")
+def mano_files(tmp_path_factory, hands):
+    """The open hand as a user has MANO: two pickles, a part table whose ids are moved by 5, and other joints."""
+    folder = tmp_path_factory.mktemp("mano")
+    for side, arrays in load_open_hand().items():
+        (folder / f"MANO_{side.upper()}.pkl").write_bytes(pickle.dumps(dict(arrays), protocol=2))
+    moved = (hands.right.face_labels - 1 + 5) % 16
+    table = {"sealed_faces_right": hands.right.sealed_faces, "sealed_faces_color_right": moved}
+    np.save(folder / "sealed_faces.npy", table, allow_pickle=True)
+    np.save(folder / "regressor.npy", np.roll(hands.right.joint_regressor, 1, axis=0))
+    return folder
+
+
+def test_the_users_hand_files_decide_labels_and_fit_errors(mano_files, hands, tmp_path):
+    columns = make_columns(hands, frames=2)
+    files = {"sealed_faces": "sealed_faces.npy", "joint_regressor": "regressor.npy"}
+    given = {key: str(mano_files / name) for key, name in files.items()}
+    results = {}
+    for name, data in {"open": {}, "plain": {"hand_model": str(mano_files)}}.items():
+        results[name] = _drawn_with(tmp_path / name, columns, data)
+    results["tables"] = _drawn_with(tmp_path / "tables", columns, {"hand_model": str(mano_files), **given})
+    lut = np.arange(33)
+    for first in (1, 17):
+        lut[first : first + 16] = first + (np.arange(16) + 5) % 16
+    for name in results["open"][0]:
+        np.testing.assert_array_equal(results["plain"][0][name], results["open"][0][name])
+        np.testing.assert_array_equal(results["tables"][0][name], lut[results["open"][0][name]])
+    np.testing.assert_allclose(results["open"][1], 5.0, atol=1e-6)
+    np.testing.assert_allclose(results["plain"][1], 5.0, atol=1e-6)
+    for side, name in enumerate(("right", "left")):
+        fits = (columns[f"mano_{key}"][:, side] for key in ("pose", "shape", "trans_m"))
+        joints = np.load(mano_files / "regressor.npy") @ hands[name].vertices_world_mm(*fits)
+        distances = np.linalg.norm(joints - columns["joints_world_mm"].reshape(2, 2, 21, 3)[:, side], axis=-1)
+        expected = np.repeat(distances.mean(axis=1), CAMERAS)
+        assert (expected > 10).all()
+        np.testing.assert_allclose(results["tables"][1][:, side], expected, rtol=1e-6)
+
+
+def _drawn_with(folder, columns, data):
+    """Masks by name, and fit errors in mm, drawn with the given hand files."""
+    config = make_config(folder, columns, **data)
+    parts(config, "train", 0)
+    store = Store(Layout.of(config).parts("train", 0))
+    fits = pd.read_parquet(Layout.of(config).fit("train", 0))
+    assert store.header["hand_model"]["name"] == ("MANO" if data else "open")
+    return {name: decode(store, name) for name in fits["file_name"]}, fits[["fit_right_mm", "fit_left_mm"]].to_numpy()
 
 
 def test_shards_together_equal_one_shard(drawn, tmp_path, spoilt):
