@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, Sampler
 from digit import geometry
 from digit.config import AugmentSettings, ModelSettings, RootDepth
 from digit.data.augment import Augmentation, draw_augmentation, no_augmentation
-from digit.data.fits import read_fits
+from digit.data.fits import read_accepted
 from digit.data.index import SplitIndex
 from digit.data.store import Store
 from digit.data.targets import crop_maps, pose_targets, rooted_validity
@@ -22,6 +22,7 @@ from digit.skeleton import MIRRORED_LABELS, ROOT_JOINTS
 
 Batch = dict[str, torch.Tensor]
 DECODE_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+KEYS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Masks:
     @classmethod
     def open(cls, store: Store, fit_paths: Sequence[Path], count: int) -> "Masks":
         """Join the fit tables of all shards, which must cover the ``count`` rows of the index."""
-        return cls(store, read_fits(fit_paths, count)[["valid_right", "valid_left"]].to_numpy(dtype=bool))
+        return cls(store, read_accepted(fit_paths, count))
 
 
 def read_image(jpeg: bytes, name: str) -> np.ndarray:
@@ -199,7 +200,8 @@ class EpochSampler(Sampler[int]):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
         order = np.resize(order, self.batches * self.batch_size)
         mine = order.reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
-        return iter((self.epoch * self.count + mine).tolist())
+        for start in range(0, len(mine), KEYS_AT_ONCE):
+            yield from (self.epoch * self.count + mine[start : start + KEYS_AT_ONCE]).tolist()
 
 
 def whole_batch(batch: Any) -> Batch:

@@ -106,18 +106,42 @@ def read_fits(paths: Sequence[Path], count: int) -> pd.DataFrame:
     Raises:
         UserError: a table is missing or damaged, or together they do not cover the ``count`` samples of the index.
     """
-    tables = []
-    for path in paths:
-        try:
-            tables.append(pd.read_parquet(path))
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UserError(f"{path}: missing or damaged ({error}); run `digit parts` for this shard again") from error
-    table = pd.concat(tables).set_index("row").sort_index()
-    if not np.array_equal(table.index, np.arange(count)):
-        raise UserError(
-            f"{paths[0]} and its sisters cover {len(table)} rows, the index has {count}; run parts again, all shards"
-        )
+    table = pd.concat([_read(path).to_pandas() for path in paths]).set_index("row").sort_index()
+    _require_cover(np.array_equal(table.index, np.arange(count)), len(table), count, paths)
     return table
+
+
+def read_accepted(paths: Sequence[Path], count: int) -> np.ndarray:
+    """(count, 2) bool, which hands of which samples have an accepted fit; reads nothing else of the tables.
+
+    Raises:
+        UserError: as :func:`read_fits`.
+    """
+    columns = ["row", *(f"valid_{name}" for name in HANDS)]
+    accepted, covered, total = np.zeros((count, 2), bool), np.zeros(count, bool), 0
+    for path in paths:
+        rows, *valid = (column.to_numpy() for column in _read(path, columns).columns)
+        total += len(rows)
+        _require_cover(bool(((rows >= 0) & (rows < count)).all()), total, count, paths)
+        accepted[rows], covered[rows] = np.stack(valid, axis=1), True
+    _require_cover(bool(covered.all()) and total == count, total, count, paths)
+    pa.default_memory_pool().release_unused()
+    return accepted
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            return file.read(columns, use_threads=False)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path}: missing or damaged ({error}); run `digit parts` for this shard again") from error
+
+
+def _require_cover(covered: bool, rows: int, count: int, paths: Sequence[Path]) -> None:
+    if not covered:
+        raise UserError(
+            f"{paths[0]} and its sisters cover {rows} rows, the index has {count}; run parts again, all shards"
+        )
 
 
 def describe_fits(fits: pd.DataFrame) -> list[str]:

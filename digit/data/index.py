@@ -8,6 +8,7 @@ that a sample refers to). See ``docs/data.md``.
 
 import dataclasses
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from digit.skeleton import JOINT_COUNT
 FORMAT = "digit-index"
 VERSION = 1
 HEADER_NAME = "index.json"
+ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,16 @@ class SplitIndex:
         """File names of ``rows`` (default: all): the keys of the image and part stores."""
         names = self.file_name if rows is None else self.file_name[rows]
         return [name.decode() for name in names.tolist()]
+
+    def rows_of(self, names: Collection[str]) -> np.ndarray:
+        """(n,) int64 rows whose file name is one of ``names``; meant for few names among any number of rows."""
+        wanted = np.array(sorted(name.encode() for name in names) or [b""])
+        found = []
+        for start in range(0, len(self) if names else 0, ROWS_AT_ONCE):
+            block = self.file_name[start : start + ROWS_AT_ONCE]
+            places = np.searchsorted(wanted, block).clip(max=len(wanted) - 1)
+            found.append(start + np.flatnonzero(wanted[places] == block))
+        return np.concatenate(found) if found else np.empty(0, np.int64)
 
     def protocol_order(self) -> np.ndarray:
         """(N,) int64 rows: single-hand samples first, then interacting ones, each in annotation order."""

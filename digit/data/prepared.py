@@ -35,7 +35,9 @@ def open_dataset(
     parts = Store([layout.parts(split, shard) for shard in shards])
     masks = Masks.open(parts, [layout.fit(split, shard) for shard in shards], len(index))
     rows, reasons = subset_rows(subset, index.annotation_order, index.hand_type), images.excluded()
-    left_out = np.array([name in reasons for name in index.keys(rows)], dtype=bool)
+    left_out = np.zeros(len(index), dtype=bool)
+    left_out[index.rows_of(reasons)] = True
+    left_out = left_out[rows]
     excluded = Counter(reasons[name] for name in index.keys(rows[left_out]))
     if left_out.all():
         raise UserError(
