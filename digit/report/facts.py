@@ -67,6 +67,7 @@ class Trained:
     settings: Experiment
     provenance: dict[str, Any]
     history: dict[str, list[float | None]]
+    """Column by column; empty for given weights."""
     evaluations: list[Evaluation]
     """Most telling first: test before val, RootNet before ground truth."""
 
@@ -89,7 +90,7 @@ def read_trained(config: Config, layout: Layout, name: str) -> Trained:
         name=name,
         settings=config.experiments[name],
         provenance=read_json(folder / "provenance.json", "run `snakemake train`"),
-        history=read_history(folder / "history.csv"),
+        history={} if config.experiments[name].load_ckpt else read_history(folder / "history.csv"),
         evaluations=evaluations,
     )
 

@@ -53,13 +53,18 @@ def render(
         first=first,
         trained=trained,
         notices=tables.notices(config, main),
+        alarms=[alarm for item in trained for alarm in tables.alarms(item)],
         tiles=tables.tiles(document),
         counts=counts,
         data_facts=tables.data_facts(config, warnings),
         training_facts=tables.training_facts(main),
         times=times,
         times_chart=Markup(_times_chart(times)),
-        training_charts=[{"name": item.name, "charts": _training_charts(item)} for item in trained],
+        training_charts=[
+            {"name": item.name, "alarms": tables.alarms(item), "charts": _training_charts(item)}
+            for item in trained
+            if item.history
+        ],
         metric_rows=tables.metric_rows(document),
         protocol_rows=tables.protocol_rows(trained),
         published_rows=tables.published_rows(config, main),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from digit.config import PRESETS, Config, Experiment, to_dict
+from digit.provenance import backbone_warning
 from digit.report.facts import ROOT_NAMES, Trained, duration
 from digit.report.published import PUBLISHED
 from digit.report.samples import css_color
@@ -22,6 +23,11 @@ METRICS = {
     "pck_auc": ("PCK, area under the curve, 0 to 50 mm", "share"),
 }
 LOWER_IS_BETTER = ("mpjpe_all", "mrrpe")
+JOINT_SETS = {
+    42: ("mpjpe_sh", "mpjpe_ih", "mpjpe_all"),
+    40: ("mpjpe_sh_no_wrist", "mpjpe_ih_no_wrist", "mpjpe_all_no_wrist"),
+}
+"""MPJPE by number of joints: with and without wrists."""
 COMPARED = ("mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc")
 NONE = "–"
 Facts = list[tuple[str, str]]
@@ -65,14 +71,14 @@ def notices(config: Config, main: Trained) -> list[dict[str, str]]:
                 "text": f"Experiment {main.name} uses preset {main.settings.preset}, a small network for trying out.",
             }
         )
-    if str(provenance.get("backbone_weights", "")).startswith("random") and config.data.source != "synthetic":
-        found.append(
-            {
-                "title": "The backbone started from random weights.",
-                "text": "The paper’s started from ImageNet’s: set model.pretrained to hrnet_w32-36af842e.pth or timm.",
-            }
-        )
     return found
+
+
+def alarms(trained: Trained) -> list[dict[str, str]]:
+    """What makes the numbers of one experiment other than they should be."""
+    origin = str(trained.provenance.get("backbone_weights", ""))
+    warning = backbone_warning(trained.settings, origin)
+    return [{"title": f"Experiment {trained.name}:", "text": warning}] if warning else []
 
 
 def tiles(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +137,11 @@ def training_facts(trained: Trained) -> Facts:
         ("Network", f"preset {settings.preset}: {model.backbone}, {model.input_size} px crops, "
          f"{model.heatmap_size} cells a side, depth box {model.depth_box_mm:g} mm"),
         ("Parameters", f"{parameters / 1e6:.2f} million" if parameters else NONE),
-        ("Backbone weights", str(provenance.get("backbone_weights", NONE))),
+    ]  # fmt: skip
+    if weights := provenance.get("weights"):
+        return [*facts, ("Weights", f"not trained here: {weights['file']}, SHA-256 {weights['sha256']}")]
+    facts += [
+        ("Backbone weights", _backbone_weights(trained)),
         ("Optimiser", f"{training.optimizer}, learning rate {training.lr:g}, batches of {training.batch_size}, "
          f"{training.precision} bit" if training.precision != "bf16" else f"{training.optimizer}, bf16"),
         ("Epochs", f"{len(trained.history.get('epoch', []))} of {training.max_epoch}, "
@@ -141,6 +151,12 @@ def training_facts(trained: Trained) -> Facts:
         ("Seed", str(provenance.get("seed", NONE))),
     ]  # fmt: skip
     return facts
+
+
+def _backbone_weights(trained: Trained) -> str:
+    origin = str(trained.provenance.get("backbone_weights", NONE))
+    by_design = origin == "random" and not alarms(trained)
+    return f"random, as preset {trained.settings.preset} means it to be" if by_design else origin
 
 
 def provenance_facts(trained: Trained) -> Facts:
@@ -181,7 +197,7 @@ def metric_rows(document: dict[str, Any]) -> list[dict[str, str]]:
 
 def protocol_rows(trained: Sequence[Trained]) -> list[dict[str, list[str]]]:
     """One row per experiment and protocol, the mean pose once per protocol."""
-    shown = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mpjpe_all_no_wrist", "mrrpe", "handedness_accuracy", "part_iou")
+    shown = (*JOINT_SETS[42], *JOINT_SETS[40], "mrrpe", "handedness_accuracy", "part_iou")
     rows, splits = [], {}
     for item in trained:
         for evaluation in item.evaluations:
@@ -199,23 +215,24 @@ def protocol_rows(trained: Sequence[Trained]) -> list[dict[str, list[str]]]:
 
 
 def published_rows(config: Config, main: Trained) -> list[dict[str, Any]]:
-    """The first experiment's rows above those of the literature."""
-    shown = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mrrpe", "handedness_accuracy")
+    """The first experiment's rows, with 42 and 40 joints, above those of the literature."""
+    others = ("mrrpe", "handedness_accuracy")
     data = "synthetic" if config.data.source == "synthetic" else "InterHand2.6M"
     rows: list[dict[str, Any]] = [
         {
             "ours": True,
-            "text": [f"this run, {main.name}", data, evaluation.split, ROOT_NAMES[evaluation.root_depth]],
-            "numbers": [number(evaluation.document["metrics"][name], name) for name in shown],
+            "text": [f"this run, {main.name}", data, evaluation.split, ROOT_NAMES[evaluation.root_depth], str(joints)],
+            "numbers": [number(evaluation.document["metrics"][name], name) for name in (*JOINT_SETS[joints], *others)],
         }
         for evaluation in main.evaluations
+        for joints in JOINT_SETS
     ]
     for paper in PUBLISHED:
         numbers = [
             NONE if value is None else f"{value:.4g}" if name == "handedness_accuracy" else f"{value:.2f}"
-            for name, value in ((name, getattr(paper, name)) for name in shown)
+            for name, value in ((name, getattr(paper, name)) for name in (*JOINT_SETS[42], *others))
         ]
-        text = [paper.method, "InterHand2.6M", paper.split, paper.root_depth]
+        text = [paper.method, "InterHand2.6M", paper.split, paper.root_depth, str(paper.joints)]
         rows.append({"ours": False, "text": text, "numbers": numbers})
     return rows
 

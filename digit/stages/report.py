@@ -42,7 +42,7 @@ def _samples(config: Config, layout: Layout, trained: facts.Trained) -> list[Sam
     """Samples of the first experiment under its first protocol."""
     evaluation = trained.evaluations[0]
     split, root_depth = evaluation.split, evaluation.root_depth
-    model = load_model(layout.train(trained.name) / "best.ckpt")
+    model = load_model(layout.train(trained.name) / "best.ckpt", trained.settings.model)
     dataset, _ = open_dataset(config, split, model.settings, root_depth)
     path = layout.evaluation(trained.name, split, root_depth) / "predictions.npz"
     return gallery(model, scoring.load_outputs(path, dataset.index), dataset)

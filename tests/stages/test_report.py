@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -6,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digit.config import resolve
+from digit.config import merge, resolve, to_dict
 from digit.errors import UserError
+from digit.files import write_json
 from digit.report import charts, facts
 from digit.report.samples import pick
 from digit.stages.report import report
@@ -50,10 +52,71 @@ def test_the_page_shows_what_the_files_say(page, evaluated_run):
     assert document["protocol"]["checkpoint_sha256"] in page
     assert page.count("<canvas") == page.count('class="row"') >= 9
     assert "Not the network of the paper" in page
-    assert "10.73" in page
+    assert "10.73" in page and "11.27" in page
     assert "model.depth_box_mm: 400.0" in page
     assert "4.0 s (2 jobs, 0.1 GB)" in page
     assert not re.search(r"\b(?:nan|None)\b", re.sub(r"base64,[\w+/=]+|<script.*", "", page, flags=re.S))
+
+
+def with_backbone(run, name, origin, **changes):
+    """The run with another start of one experiment's backbone."""
+    path = run.layout.train(name) / "provenance.json"
+    write_json(path, json.loads(path.read_text()) | {"backbone_weights": origin})
+    experiments = {k: to_dict(v) for k, v in run.config.experiments.items()}
+    experiments[name] = merge(experiments[name], changes)
+    return resolve(to_dict(run.config) | {"experiments": experiments})
+
+
+def alarms_of(run, config):
+    report(config)
+    page = (run.layout.report() / "index.html").read_text()
+    return re.findall(r'<div class="notice alarm" role="alert"><p>(.*?)</p>', page), page
+
+
+def test_a_random_backbone_by_design_is_a_quiet_line(page):
+    assert 'role="alert"' not in page
+    assert "<dt>Backbone weights</dt><dd>random, as preset tiny means it to be</dd>" in page
+
+
+def test_weights_asked_for_and_not_had_raise_an_alarm_above_all_numbers(evaluated_run):
+    origin = "random, because timm's weights could not be fetched"
+    config = with_backbone(evaluated_run, "wide", origin, model={"pretrained": "timm"})
+    alarms, page = alarms_of(evaluated_run, config)
+    assert len(alarms) == 2, "above all numbers, and above the training of this experiment"
+    assert all("Experiment wide:" in alarm and "RANDOM weights" in alarm for alarm in alarms)
+    assert "timm was asked for and not had" in alarms[0] and "hrnet_w32-36af842e.pth" in alarms[0]
+    assert page.index("RANDOM weights") < page.index('class="tiles"')
+
+
+def test_the_papers_preset_without_imagenet_raises_an_alarm(evaluated_run):
+    config = with_backbone(evaluated_run, "tiny", "random", preset="paper")
+    alarms, _ = alarms_of(evaluated_run, config)
+    assert len(alarms) == 2 and all("model.pretrained is null" in alarm for alarm in alarms)
+
+
+def test_pretrained_backbones_raise_none(evaluated_run):
+    config = with_backbone(evaluated_run, "tiny", "hrnet_w32-36af842e.pth (sha256 36af842e)", preset="paper")
+    alarms, page = alarms_of(evaluated_run, config)
+    assert alarms == [] and "hrnet_w32-36af842e.pth (sha256 36af842e)" in page
+
+
+def test_every_root_and_both_joint_sets_stand_side_by_side(page, evaluated_run):
+    table = page.partition("<h3>Every protocol</h3>")[2].partition("</table>")[0]
+    assert table.count("40 joints, mm") == 3
+    published = page.partition("<h3>Published results on InterHand2.6M</h3>")[2].partition("</table>")[0]
+    for name in evaluated_run.config.experiments:
+        for root_depth, label in (("rootnet", "RootNet"), ("gt", "ground truth")):
+            path = evaluated_run.layout.evaluation(name, "test", root_depth) / "metrics.json"
+            row = table.partition(f"<td>{name}</td><td>test, {label} root</td>")[2].partition("</tr>")[0]
+            metrics = json.loads(path.read_text())["metrics"]
+            for kind in ("sh", "ih", "all"):
+                assert (
+                    f">{metrics[f'mpjpe_{kind}']:.2f}<" in row and f">{metrics[f'mpjpe_{kind}_no_wrist']:.2f}<" in row
+                )
+            for joints, suffix in ((42, ""), (40, "_no_wrist")) if name == "tiny" else ():
+                cells = f"<td>test</td><td>{label}</td><td>{joints}</td>"
+                ours = published.partition(f"<td>this run, {name}</td><td>InterHand2.6M</td>{cells}")[2]
+                assert f">{metrics[f'mpjpe_all{suffix}']:.2f}<" in ours.partition("</tr>")[0]
 
 
 def test_equal_runs_give_equal_pages(page, evaluated_run):

@@ -1,6 +1,8 @@
 """Training: artefacts, resuming after a kill, processes that share batches, and settings that cannot work."""
 
+import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import timm
 import torch
 import yaml
 
@@ -70,6 +73,17 @@ def training_process(path: Path) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
+def kill_between_epochs(process: subprocess.Popen, folder: Path) -> None:
+    """Kill a training as soon as it has left a state to go on from."""
+    deadline = time.monotonic() + 120
+    while not (folder / ".progress" / "resume.ckpt").is_file():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+
+
 def test_training_leaves_all_its_artefacts(settings_file):
     config = load_config(settings_file)
     train(config, "small")
@@ -85,6 +99,7 @@ def test_training_leaves_all_its_artefacts(settings_file):
     record = read_json(folder / "provenance.json", "")
     assert len(record["experiment_key"]) == 9 and record["samples_seen"] == 4 * 12 and record["seed"] == 1
     assert record["backbone_weights"] == "random" and record["hardware"]["cores"] >= 1
+    assert record["warnings"] == [], "preset tiny starts from random weights on purpose"
     resolved = yaml.safe_load((folder / "config.yaml").read_text())
     assert resolved["model"]["backbone"] == "hrnet_w18_small"
 
@@ -93,13 +108,7 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_uninterrupted_one(settin
     config = load_config(settings_file)
     folder = Layout.of(config).train("small")
     process = training_process(settings_file)
-    deadline = time.monotonic() + 120
-    while not (folder / ".progress" / "resume.ckpt").is_file():
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+    kill_between_epochs(process, folder)
     assert not (folder / "last.ckpt").exists() and not (folder / "provenance.json").exists()
     train(config, "small")
     resumed, history = weights_of(folder / "last.ckpt"), pd.read_csv(folder / "history.csv")
@@ -145,3 +154,42 @@ def test_settings_that_cannot_work_are_clear_errors(settings_file, training, mes
     with pytest.raises(UserError, match=message):
         train(config, "small")
     assert not (Layout.of(config).train("small") / "last.ckpt").exists()
+
+
+def with_weights(path: Path, pretrained: str, **training) -> Path:
+    document = yaml.safe_load(path.read_text())
+    document["experiments"]["small"]["model"] = {"pretrained": pretrained}
+    document["experiments"]["small"]["training"] |= training
+    other = path.with_name("pretrained.yaml")
+    other.write_text(yaml.safe_dump(document))
+    return other
+
+
+def test_weights_asked_for_and_not_had_are_shouted_and_recorded(settings_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    path = with_weights(settings_file, "timm", max_epoch=1)
+    process = training_process(path)
+    log = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, log
+    assert re.search(r"WARNING !{80}\nsmall: .*RANDOM weights \(model\.pretrained: timm was asked for.*\n!{80}", log)
+    record = read_json(Layout.of(load_config(path)).train("small") / "provenance.json", "")
+    assert record["backbone_weights"].startswith("random, because timm's weights could not be fetched")
+    assert len(record["warnings"]) == 1 and "RANDOM weights" in record["warnings"][0]
+
+
+def test_a_resumed_training_names_the_weights_it_began_with(settings_file, tmp_path):
+    weights, began = tmp_path / "imagenet.pth", []
+    path = with_weights(settings_file, str(weights))
+    config = load_config(path)
+    folder = Layout.of(config).train("small")
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        torch.save(timm.create_model("hrnet_w18_small").state_dict(), weights)
+        began.append(hashlib.sha256(weights.read_bytes()).hexdigest()[:16])
+        if seed == 1:
+            process = training_process(path)
+            kill_between_epochs(process, folder)
+    train(config, "small")
+    record = read_json(folder / "provenance.json", "")
+    assert record["backbone_weights"] == f"imagenet.pth (sha256 {began[0]})" and record["warnings"] == []
