@@ -56,6 +56,13 @@ class DataSettings:
     joint_regressor: str | None = _key(
         None, "J_regressor_mano_ih26m.npy (21x778) for MANO; without it fit errors are approximate."
     )
+    image_lmdb: str | None = _key(
+        None, "interhand.lmdb that the original's scripts packed, to take the images from it instead of the JPEG files."
+    )
+    mask_lmdb: str | None = _key(
+        None, "segm_32.lmdb that the original's scripts rendered, to take the masks from it; needs data.fit_cache."
+    )
+    fit_cache: str | None = _key(None, "Folder with meta_dict_<split>.pkl, the fit errors that belong to mask_lmdb.")
     shards: int = _key(2, "Jobs into which images and parts are split, per split of the data.", minimum=1, maximum=4096)
     check_images: int = _key(
         200, "Images per split that check decodes; 0 decodes every one. Missing files are always found.", minimum=0
@@ -293,6 +300,8 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
                 problems.append(f"experiments.{name}: use letters, digits, - and _ only")
         if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
             problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
+        if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
+            problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
     if problems:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}

@@ -1,17 +1,14 @@
 """What can be said about a JPEG without decoding it, and reading many of them ahead of their use."""
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
+
+from digit.data.ahead import map_ahead
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Marker codes of segments that hold the image size."""
-FILES_PER_TASK = 16
-TASKS_AHEAD = 16
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:
@@ -72,19 +69,4 @@ def read_file(path: str) -> bytes | str:
 
 def read_ahead(folder: Path, names: Sequence[str], threads: int = 4) -> Iterator[bytes | str]:
     """Contents of the files ``names`` below ``folder`` in this order, or why there are none, read by a few threads."""
-    groups = (names[first : first + FILES_PER_TASK] for first in range(0, len(names), FILES_PER_TASK))
-
-    def read(group: Sequence[str]) -> list[bytes | str]:
-        return [read_file(f"{folder}/{name}") for name in group]
-
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[list[bytes | str]]] = deque(pool.submit(read, g) for g in islice(groups, TASKS_AHEAD))
-        try:
-            while waiting:
-                contents = waiting.popleft().result()
-                for group in islice(groups, 1):
-                    waiting.append(pool.submit(read, group))
-                yield from contents
-        finally:
-            for task in waiting:
-                task.cancel()
+    return map_ahead(lambda name: read_file(f"{folder}/{name}"), names, threads)

@@ -7,6 +7,7 @@ import numpy as np
 
 from digit.config import Config
 from digit.console import log
+from digit.data import original
 from digit.data.audit import (
     audit_folders,
     audit_mano,
@@ -69,20 +70,32 @@ def _audit_samples(
 
 def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
-    folder, names = release.images(split), columns["file_name"].astype(str)
-    excluded = dict.fromkeys(missing_images(folder, names.tolist()), "missing")
+    names = columns["file_name"].astype(str)
+    packed = config.data.image_lmdb
+    if packed is not None and not Path(packed).exists():
+        problems.error(Path(packed), "does not exist", original.IMAGES_REMEDY)
+        return {"missing": 0, "decoded": 0, "damaged": 0, "excluded": {}}
+    store = None if packed is None else original.OriginalStore(Path(packed), split, original.IMAGES_REMEDY)
+    missing = store.missing(names.tolist()) if store else missing_images(release.images(split), names.tolist())
+    excluded = dict.fromkeys(missing, "missing")
     present = np.flatnonzero(~np.isin(names, list(excluded))) if excluded else np.arange(len(names))
     wanted = config.data.check_images
     if 0 < wanted < len(present):
         present = np.sort(np.random.default_rng(config.run.seed).choice(present, wanted, replace=False))
-    widths, heights = columns["width"][present], columns["height"][present]
-    damaged = damaged_images(folder, names[present].tolist(), widths, heights)
+    looked_at, sizes = names[present].tolist(), (columns["width"][present], columns["height"][present])
+    if store:
+        contents = original.read_images(store, looked_at, *(values.tolist() for values in sizes))
+        damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
+    else:
+        damaged = damaged_images(release.images(split), looked_at, *sizes)
+    where = store.path if store else release.images(split)
     note = problems.error if config.data.damaged_images == "fail" else problems.warn
-    remedy = f"{release.remedy('images')}, or set data.damaged_images: exclude to leave these samples out"
+    remedy = original.IMAGES_REMEDY if store else release.remedy("images")
+    remedy += ", or set data.damaged_images: exclude to leave these samples out"
     if excluded:
-        note(folder, "images are missing", remedy, list(excluded))
+        note(where, "images are missing", remedy, list(excluded))
     if damaged:
-        note(folder, "images are damaged", remedy, [f"{name}: {reason}" for name, reason in damaged.items()])
+        note(where, "images are damaged", remedy, [f"{name}: {reason}" for name, reason in damaged.items()])
     return {"missing": len(excluded), "decoded": len(present), "damaged": len(damaged), "excluded": excluded | damaged}
 
 

@@ -1,11 +1,13 @@
 """images: the JPEG files of one shard, byte for byte, as one LMDB file."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from digit.config import Config
 from digit.console import log, track
+from digit.data import original
 from digit.data.index import SplitIndex, open_index
 from digit.data.interhand import Release
 from digit.data.jpeg import find_damage, read_ahead
@@ -19,13 +21,15 @@ LISTED = 50
 def images(config: Config, split: str, shard: int) -> None:
     """Write ``images/<split>/<shard>.lmdb``: the files of the shard's rows, keyed by file name.
 
+    With ``data.image_lmdb`` they come from the original's store and are PNG.
+
     A file that is missing, cut off or of another size than annotated fails the stage, or with
     ``data.damaged_images: exclude`` is left out and listed in the header under ``excluded`` with its reason.
 
     Raises:
         UserError: naming every such file of the shard; then nothing is written.
     """
-    layout, release = Layout.of(config), Release.of(config)
+    layout = Layout.of(config)
     index = open_index(layout.index(split))
     if not 0 <= shard < config.data.shards:
         raise UserError(
@@ -40,10 +44,10 @@ def images(config: Config, split: str, shard: int) -> None:
         "shards": config.data.shards,
         "rows": [first, past],
         "key": f"path of the image below images/{split}/",
-        "value": "the bytes of the JPEG file",
+        "value": "the bytes of the JPEG file" if config.data.image_lmdb is None else "PNG, from the original's store",
         "excluded": excluded,
     }
-    items = _sound_images(index, first, past, release, config.data.damaged_images == "exclude", excluded)
+    items = _sound_images(config, index, first, past, excluded)
     path = layout.images(split, shard)
     count = write_shard(path, items, lambda: header)
     for name, reason in excluded.items():
@@ -53,29 +57,43 @@ def images(config: Config, split: str, shard: int) -> None:
 
 
 def _sound_images(
-    index: SplitIndex, first: int, past: int, release: Release, exclude: bool, excluded: dict[str, str]
+    config: Config, index: SplitIndex, first: int, past: int, excluded: dict[str, str]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of rows first..past in the order of their names, and note damaged ones in ``excluded``."""
-    split, rows = index.split, np.arange(first, past)
+    exclude = config.data.damaged_images == "exclude"
+    rows = np.arange(first, past)
     rows = rows[np.argsort(index.file_name[first:past], kind="stable")]
-    names, folder = index.keys(rows), release.images(split)
-    sizes = zip(index.width[rows].tolist(), index.height[rows].tolist(), strict=True)
-    contents = track(read_ahead(folder, names), f"images {split}", len(names))
-    for name, (width, height), content in zip(names, sizes, contents, strict=True):
-        damage = find_damage(content, width, height)
-        if damage is not None:
-            excluded[name] = damage
-        elif isinstance(content, bytes) and (exclude or not excluded):
+    names = index.keys(rows)
+    contents = _contents(config, index, rows, names)
+    for name, content in zip(names, track(contents, f"images {index.split}", len(names)), strict=True):
+        if isinstance(content, str):
+            excluded[name] = content
+        elif exclude or not excluded:
             yield name, content
     if excluded and not exclude:
-        raise UserError(_explain(excluded, len(names), release, split))
+        raise UserError(_explain(excluded, len(names), config, index.split))
 
 
-def _explain(damaged: dict[str, str], count: int, release: Release, split: str) -> str:
-    lines = [f"  - {release.images(split)}/{name}: {reason}" for name, reason in list(damaged.items())[:LISTED]]
+def _contents(config: Config, index: SplitIndex, rows: np.ndarray, names: list[str]) -> Iterator[bytes | str]:
+    """Files of sound images, and of the others what is wrong with them."""
+    widths, heights = index.width[rows].tolist(), index.height[rows].tolist()
+    if config.data.image_lmdb is not None:
+        store = original.OriginalStore(Path(config.data.image_lmdb), index.split, original.IMAGES_REMEDY)
+        yield from original.read_images(store, names, widths, heights)
+        return
+    files = read_ahead(Release.of(config).images(index.split), names)
+    for content, width, height in zip(files, widths, heights, strict=True):
+        yield find_damage(content, width, height) or content
+
+
+def _explain(damaged: dict[str, str], count: int, config: Config, split: str) -> str:
+    release = Release.of(config)
+    folder = config.data.image_lmdb or release.images(split)
+    remedy = release.remedy("images") if config.data.image_lmdb is None else original.IMAGES_REMEDY
+    lines = [f"  - {folder}/{name}: {reason}" for name, reason in list(damaged.items())[:LISTED]]
     if len(damaged) > LISTED:
         lines.append(f"  ... and {len(damaged) - LISTED} more")
     return (
         f"{len(damaged)} of {count} images of split {split} are missing or damaged:\n" + "\n".join(lines) + "\n"
-        f"{release.remedy('images')}, or set data.damaged_images: exclude to leave these samples out"
+        f"{remedy}, or set data.damaged_images: exclude to leave these samples out"
     )

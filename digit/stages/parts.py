@@ -7,6 +7,8 @@ posed once a frame, in batches, and serve all cameras that see the frame.
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +17,10 @@ import pandas as pd
 from digit import figures, geometry
 from digit.config import Config
 from digit.console import log, track
+from digit.data import original
 from digit.data.fits import FitTable, describe_fits, mean_over_valid, read_fits, summary, write_fits
 from digit.data.index import SplitIndex, open_index
+from digit.data.masks import encode_mask, pixels_per_hand
 from digit.data.store import Store, write_shard
 from digit.errors import UserError
 from digit.files import replacing
@@ -29,13 +33,6 @@ LABELS_VERSION = 1
 """Version of the table that gives mask values their meaning: ``digit.skeleton.LABEL_NAMES``."""
 
 FRAMES_PER_GROUP = 256
-PNG_OPTIONS = (
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
-)
-"""Masks are flat areas: run lengths alone give the smallest files, and in the least time."""
-
 SHEET_TILES, SHEET_COLUMNS = 24, 6
 SHEET_TILE_PX = (256, 224, 192, 160)
 SHEET_BYTES = 2_500_000
@@ -60,8 +57,16 @@ def parts(config: Config, split: str, shard: int) -> None:
             f"shard {shard}: data.shards is {config.data.shards}, so shards are 0..{config.data.shards - 1}"
         )
     first, past = (int(bound) for bound in index.shard_bounds(config.data.shards)[shard : shard + 2])
-    hands = load_hands(config.data.hand_model, config.data.sealed_faces, config.data.joint_regressor)
     table = FitTable.empty(past - first)
+    source: dict[str, Any]
+    if config.data.mask_lmdb is None:
+        hands = load_hands(config.data.hand_model, config.data.sealed_faces, config.data.joint_regressor)
+        masks = draw_masks(index, first, past, hands, _backend(config), table)
+        name = "open" if config.data.hand_model == "open" else "MANO"
+        source = {"backend": config.parts.backend, "hand_model": {"name": name, "sha256": hand_digest(hands)}}
+    else:
+        masks = take_masks(config, index, first, past, table)
+        source = {"backend": "the original's store", "hand_model": {"name": "MANO"}}
     header = {
         "stage": "parts",
         "split": split,
@@ -72,16 +77,11 @@ def parts(config: Config, split: str, shard: int) -> None:
         "value": "PNG, one channel of uint8 labels, width and height of the image; none where no hand has a fit",
         "labels": list(LABEL_NAMES),
         "labels_version": LABELS_VERSION,
-        "backend": config.parts.backend,
-        "hand_model": {
-            "name": "open" if config.data.hand_model == "open" else "MANO",
-            "sha256": hand_digest(hands),
-        },
+        **source,
     }
     with replacing(layout.fit(split, shard)) as temporary:
-        masks = draw_masks(index, first, past, hands, _backend(config), table)
         count = write_shard(layout.parts(split, shard), masks, header)
-        note = f"fits of split {split}, shard {shard}: {json.dumps(header['hand_model'])}, accepted up to "
+        note = f"fits of split {split}, shard {shard}: {json.dumps(source)}, accepted up to "
         note += f"{config.data.max_fit_error_mm} mm"
         write_fits(temporary, index, first, past, table, config.data.max_fit_error_mm, note)
     log.info("parts %s shard %d: %d masks of %d samples, %s", split, shard, count, past - first, summary(table))
@@ -116,10 +116,40 @@ def draw_masks(
             width,
             height,
         )
-        pixels = _pixels_per_hand(mask)
+        pixels = pixels_per_hand(mask, FIRST_LABEL[1])
         assert mask.max() < len(LABEL_NAMES) and not pixels[~shown].any(), "a label without a hand"
         table.pixels[row - first] = pixels
         yield index.file_name[row].decode(), encode_mask(mask)
+
+
+def take_masks(
+    config: Config, index: SplitIndex, first: int, past: int, table: FitTable
+) -> Iterator[tuple[str, bytes]]:
+    """Yield file name and PNG of the original's masks of rows ``first`` to ``past``, and fill in ``table``.
+
+    Raises:
+        UserError: when a hand has a fit but its sample no mask, or a mask is damaged.
+    """
+    split, names = index.split, index.keys(slice(first, past))
+    store = original.OriginalStore(Path(str(config.data.mask_lmdb)), split, original.MASKS_REMEDY)
+    cache = original.read_fit_cache(Path(str(config.data.fit_cache)), split, names)
+    table.fitted[:], table.error_mm[:] = cache.fitted, cache.error_mm
+    strange = 0
+    for row in track(
+        np.flatnonzero(cache.fitted.any(axis=1)).tolist(), f"parts {split}", int(cache.fitted.any(1).sum())
+    ):
+        content = store.find(names[row])
+        if content is None:
+            raise UserError(f"{store.path}: has no mask of {split}/{names[row]}; {original.MASKS_REMEDY}")
+        width, height = int(index.width[first + row]), int(index.height[first + row])
+        mask, wrong = original.read_labels(content, f"{split}/{names[row]}", width, height)
+        table.pixels[row] = pixels_per_hand(mask, FIRST_LABEL[1])
+        strange += wrong
+        yield names[row], encode_mask(mask)
+    if not cache.listed.all():
+        log.warning("parts %s: %d samples are not in data.fit_cache: no masks", split, (~cache.listed).sum())
+    if strange:
+        log.warning("parts %s: %d pixels had labels above 32 and became background", split, strange)
 
 
 def _posed_samples(
@@ -241,16 +271,6 @@ def _decode(content: bytes, flags: int, name: str) -> np.ndarray:
     if decoded is None:
         raise UserError(f"{name}: cannot be decoded; run `digit check`, then images and parts again")
     return decoded
-
-
-def encode_mask(mask: np.ndarray) -> bytes:
-    """Encode labels (H, W) uint8 as PNG."""
-    return cv2.imencode(".png", mask, PNG_OPTIONS)[1].tobytes()
-
-
-def _pixels_per_hand(mask: np.ndarray) -> np.ndarray:
-    left = np.count_nonzero(mask >= FIRST_LABEL[1])
-    return np.array([np.count_nonzero(mask) - left, left])
 
 
 def hand_digest(hands: Hands) -> str:

@@ -18,10 +18,17 @@ _HANDS = ("data.hand_model", "data.sealed_faces", "data.joint_regressor")
 
 READS: dict[str, tuple[str, ...]] = {
     "synthesize": ("run.seed", "synthetic"),
-    "check": ("run.seed", "data.check_images", "data.damaged_images", "evaluate.splits", "evaluate.root_depth"),
+    "check": (
+        "run.seed",
+        "data.image_lmdb",
+        "data.check_images",
+        "data.damaged_images",
+        "evaluate.splits",
+        "evaluate.root_depth",
+    ),
     "index": (),
-    "images": ("data.shards", "data.damaged_images"),
-    "parts": ("data.shards", "data.max_fit_error_mm", "parts", *_HANDS),
+    "images": ("data.shards", "data.image_lmdb", "data.damaged_images"),
+    "parts": ("data.shards", "data.mask_lmdb", "data.fit_cache", "data.max_fit_error_mm", "parts", *_HANDS),
     "evaluate": (
         "run.seed",
         "data.shards",

@@ -17,6 +17,7 @@ from digit import geometry
 from digit.config import resolve
 from digit.data.fits import FitTable, describe_fits, judge_fits, mean_over_valid, read_fits
 from digit.data.index import COLUMNS, open_index, write_index
+from digit.data.masks import encode_mask
 from digit.data.store import Store, write_shard
 from digit.errors import UserError
 from digit.hand.mano import load_hands
@@ -24,7 +25,7 @@ from digit.hand.mesh import seal
 from digit.hand.open_hand.model import load_open_hand
 from digit.layout import Layout
 from digit.skeleton import LABEL_NAMES
-from digit.stages.parts import contact_sheet, encode_mask, hand_digest, parts
+from digit.stages.parts import contact_sheet, hand_digest, parts
 
 REPOSITORY = Path(__file__).parents[2]
 FRAMES, CAMERAS, WIDTH, HEIGHT = 8, 3, 256, 168

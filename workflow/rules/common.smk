@@ -57,6 +57,11 @@ def present(*paths):
     return [path for path in paths if path and os.path.exists(path)]
 
 
+def original_files(*paths):
+    """Files that the original's scripts made, if they are there; of an LMDB folder its content."""
+    return present(*(f"{path}/data.mdb" if path and os.path.isdir(path) else path for path in paths))
+
+
 def data_files(wildcards):
     """What check and index read: with real data, the files that exist, so that check can name the rest."""
     annotations, rootnet = LAYOUT.annotations(wildcards.split), LAYOUT.rootnet(wildcards.split)

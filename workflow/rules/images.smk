@@ -6,6 +6,7 @@ rule images_shard:
         settings=LAYOUT.settings("images"),
         tables=rules.index_split.output.tables,
         jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
+        packed=lambda wildcards: original_files(RUN.data.image_lmdb),
     output:
         store=LAYOUT.images("{split}", "{shard}"),
     log:
