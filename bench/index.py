@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, in_fresh_process, private_mb, show, typical, watching_memory
+from bench.measure import Goal, Result, command, in_fresh_process, private_mb, show, typical, watching_memory
 from bench.plain import index as plain
 from digit import geometry
 from digit.config import AugmentSettings, Config, ModelSettings
@@ -151,4 +151,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    command(main)

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numba
 import torch
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -128,28 +129,23 @@ def typical(seconds: Mapping[str, list[float]]) -> dict[str, float]:
 
 
 def private_mb() -> float:
-    """Memory that this process alone has written to, in MB (``Private_Dirty``): what one more process costs.
+    """Memory of this process alone, in MB (anonymous pages): what one more process of its kind costs.
 
     Pages of mapped files, an index's or a library's, are not counted: the kernel keeps one copy for all processes
     and takes it back when memory is short.
     """
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1e3
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e3
 
 
 @contextlib.contextmanager
 def watching_memory(seconds_between_looks: float = 0.01) -> Iterator[dict[str, float]]:
-    """Give a dict whose ``peak_mb`` is, after the block, the most memory of its own that the process had.
-
-    Anonymous memory is counted (``RssAnon``), not pages of mapped files, which the kernel can drop at any time.
-    """
+    """Give a dict whose ``peak_mb`` is, after the block, the most memory of its own that the process had."""
     seen, done = {"peak_mb": 0.0}, threading.Event()
 
     def watch() -> None:
         while True:
-            lines = Path("/proc/self/status").read_text().splitlines()
-            anonymous = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
-            seen["peak_mb"] = max(seen["peak_mb"], anonymous / 1e3)
+            seen["peak_mb"] = max(seen["peak_mb"], private_mb())
             if done.wait(seconds_between_looks):
                 return
 
@@ -175,3 +171,10 @@ def use_one_core(number: int = 0) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     numba.set_num_threads(1)
+
+
+def command(main: Callable[..., None]) -> None:
+    """Run ``main`` with the options that its signature asks for."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
