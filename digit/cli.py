@@ -6,13 +6,14 @@ Stage modules are imported inside the verbs, so that ``digit --help`` does not l
 import contextlib
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from digit import __version__
-from digit.config import Config, RootDepth, Split, load_config, to_dict
+from digit.config import SPLITS, Config, RootDepth, Split, load_config, to_dict
 from digit.console import configure_logging
 from digit.errors import UserError
 from digit.layout import Layout
@@ -34,6 +35,8 @@ app = typer.Typer(
 )
 
 Preset = Literal["paper", "tiny"]
+SomeSplits = StrEnum("SomeSplits", ("train", "val", "test"))
+SomeKinds = StrEnum("SomeKinds", ("images", "masks", "annotations"))
 ConfigFiles = Annotated[
     list[Path],
     typer.Option("--config", "-c", metavar="FILE", help="Configuration; repeat it to lay later files over earlier."),
@@ -177,6 +180,38 @@ def predict(
 
     for path in stage(checkpoint, images, output, boxes, hand_threshold, preset):
         typer.echo(path)
+
+
+@app.command(rich_help_panel=OTHER)
+def export(
+    output: Annotated[Path, typer.Option(metavar="PATH", help="File (.onnx, .pt) or, with --layout, folder to write.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Network to write as ONNX or as a .pt in the released layout.")
+    ] = None,
+    layout: Annotated[
+        Literal["original"] | None, typer.Option(help="Write the prepared data as the original's scripts leave them.")
+    ] = None,
+    split: Annotated[
+        list[SomeSplits] | None, typer.Option("--split", "-s", help="Splits to write; all by default.")
+    ] = None,
+    only: Annotated[
+        list[SomeKinds] | None,
+        typer.Option(help="Write only this of the layout; repeat it for more."),
+    ] = None,
+    preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
+    config: ConfigFiles = DEFAULT_CONFIG,
+) -> None:
+    """Write a network as ONNX or .pt, or the prepared data in the layout of the original."""
+    from digit.stages import export as stage
+
+    if (checkpoint is None) == (layout is None):
+        raise UserError("export: give either --checkpoint FILE (a network) or --layout original (the prepared data)")
+    if checkpoint is not None:
+        if split or only:
+            raise UserError("export: --split and --only belong to --layout; a network has no splits")
+        stage.export_weights(checkpoint, output, preset)
+    else:
+        stage.export_layout(load_config(*config), output, list(split or SPLITS), list(only or stage.KINDS))
 
 
 @app.command(rich_help_panel=OTHER)

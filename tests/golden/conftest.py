@@ -2,10 +2,12 @@
 
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from digit.config import ModelSettings, resolve
 from digit.data.fits import FitTable, write_fits
@@ -14,11 +16,14 @@ from digit.data.prepared import open_dataset
 from digit.data.store import write_shard
 from digit.layout import Layout
 from digit.model.inference import to_input
+from digit.stages.check import check as check_stage
 from digit.stages.images import images as images_stage
 from digit.stages.index import index as index_stage
 
 GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)
 MINI = GOLDEN / "interhand_mini"
+SHAPES = json.loads((GOLDEN / "state_dict_shapes.json").read_text())
+SEED = json.loads((GOLDEN / "meta.json").read_text())["seed"]
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +32,7 @@ def golden_config(tmp_path_factory):
     data = {"source": "interhand", "root": str(MINI), "shards": 1}
     config = resolve({"run": {"name": "golden", "folder": str(folder)}, "data": data})
     for split in ("train", "val", "test"):
+        check_stage(config, split)
         index_stage(config, split)
         images_stage(config, split, 0)
         store_golden_masks(config, split)
@@ -56,3 +62,23 @@ def golden_val_batch(golden_config):
     dataset, _ = open_dataset(golden_config, "val", ModelSettings(), "rootnet")
     batch = dataset.__getitems__([0, 1, 2])
     return to_input(batch), batch
+
+
+def filled_tensor(key: str, shape: list[int]) -> torch.Tensor:
+    """The golden filling of one tensor, see README.md beside this file."""
+    if key.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.long)
+    generator = np.random.default_rng(zlib.crc32(key.encode()) + SEED)
+    if key.endswith("running_mean"):
+        values = 0.1 * generator.standard_normal(shape)
+    elif len(shape) == 1:
+        values = generator.uniform(0.5, 1.5, shape)
+    else:
+        values = generator.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
+    return torch.from_numpy(values.astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def state() -> dict[str, torch.Tensor]:
+    """The network filled by the golden rule, keys as in the released file."""
+    return {key: filled_tensor(key, shape) for key, shape in SHAPES.items()}

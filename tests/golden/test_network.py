@@ -2,7 +2,6 @@
 
 import json
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +15,6 @@ from digit.model.weights import PREFIX, build_model
 GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)
 SHAPES = json.loads((GOLDEN / "state_dict_shapes.json").read_text())
 SEED = json.loads((GOLDEN / "meta.json").read_text())["seed"]
-
-
-def filled_tensor(key: str, shape: list[int]) -> torch.Tensor:
-    """The golden filling of one tensor, see README.md beside this file."""
-    if key.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.long)
-    generator = np.random.default_rng(zlib.crc32(key.encode()) + SEED)
-    if key.endswith("running_mean"):
-        values = 0.1 * generator.standard_normal(shape)
-    elif len(shape) == 1:
-        values = generator.uniform(0.5, 1.5, shape)
-    else:
-        values = generator.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
-    return torch.from_numpy(values.astype(np.float32))
-
-
-@pytest.fixture(scope="module")
-def state():
-    return {key: filled_tensor(key, shape) for key, shape in SHAPES.items()}
 
 
 def relative_error(value: torch.Tensor, expected: np.ndarray) -> float:
