@@ -16,7 +16,7 @@ REPORT := from digit.config import load_config as load; from digit.layout import
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test lint format
+.PHONY: help demo test bench lint format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 
 test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest
+
+bench: $(READY)  ## Time the data stages and rewrite the table in docs/benchmarks.md
+	$(BIN)/python -m bench
 
 lint: $(READY)  ## Check style, spelling, types and the workflow
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Result:
 
     def document(self) -> dict[str, Any]:
         """As one JSON object."""
-        goals = [{"goal": str(goal), "measured": goal.measured, "met": goal.met} for goal in self.goals]
+        goals = [asdict(goal) | {"met": goal.met} for goal in self.goals]
         return {
             "name": self.name,
             "ours": self.ours,

@@ -18,7 +18,7 @@ from digit.data.index import SplitIndex
 from digit.data.store import Store
 from digit.data.targets import crop_maps, pose_targets, rooted_validity
 from digit.errors import UserError
-from digit.skeleton import MIRRORED_LABELS, ROOT_JOINTS
+from digit.skeleton import MIRRORED_LABELS
 
 Batch = dict[str, torch.Tensor]
 DECODE_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -207,10 +207,3 @@ class EpochSampler(Sampler[int]):
 def whole_batch(batch: Any) -> Batch:
     """Collate function for a data set that fetches whole batches."""
     return batch
-
-
-def root_depths_mm(index: SplitIndex, rows: np.ndarray, root_depth: RootDepth) -> np.ndarray:
-    """(n, 2) absolute depth of the right and the left root that evaluation may use."""
-    if root_depth == "rootnet":
-        return index.rootnet_depth_mm[rows]
-    return index.camera_joints_mm(rows)[:, list(ROOT_JOINTS), 2]

@@ -30,7 +30,7 @@ _WIDTHS = {
 }  # fmt: skip
 _ENDS = np.cumsum(list(_WIDTHS.values()))
 _COLUMNS = {name: slice(end - width, end) for (name, width), end in zip(_WIDTHS.items(), _ENDS, strict=True)}
-_BLOCK = 1 << 14
+_BLOCK = 1 << 12
 _RESAMPLES_AT_ONCE = 64
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from digit.config import ModelSettings
 from digit.data.augment import Augmentation, no_augmentation
-from digit.data.dataset import HandDataset, root_depths_mm
+from digit.data.dataset import HandDataset
 from digit.data.prepared import open_dataset
 from digit.model.inference import to_input
+from digit.scoring import truth_of
 
 GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)
 UNAUGMENTED = [("val", "rootnet"), ("val", "gt"), ("test", "rootnet")]
@@ -62,5 +63,5 @@ def test_augmented_samples_equal_the_reference(golden_config, number):
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_absolute_depths_equal_the_reference(golden_config, split):
     dataset = open_golden(golden_config, split, "rootnet")
-    depths_mm = root_depths_mm(dataset.index, dataset.rows, "rootnet")
+    depths_mm = truth_of(dataset.index, dataset.rows, "rootnet").abs_depth_mm
     np.testing.assert_allclose(depths_mm, VECTORS[f"{split}_rootnet/abs_depth_right_left"], atol=1e-3)

@@ -1,0 +1,111 @@
+"""Each benchmark at a very small size: both sides agree, and the last line is the promised JSON."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bench.evaluate
+import bench.images
+import bench.index
+import bench.loader
+import bench.parts
+from bench.__main__ import BEGIN, END, PAGE, rewrite, table
+from bench.measure import Goal, Result, alternate, private_mb, show, watching_memory
+
+KEYS = {"name", "ours", "plain", "ratio", "limit", "unit", "n", "n_plain", "goals"}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+def printed(result: Result, capsys: pytest.CaptureFixture) -> dict:
+    """The JSON object on the last line of what is shown, after checks that hold for every benchmark."""
+    show(result)
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(document) >= KEYS
+    assert document["ours"] > 0 and document["n"] > 0
+    assert document["goals"] and all(isinstance(goal["met"], bool) for goal in document["goals"])
+    if document["plain"] is not None:
+        assert document["ratio"] == pytest.approx(document["plain"] / document["ours"])
+    return document
+
+
+def test_index(work, capsys):
+    document = printed(bench.index.run(work, samples=600, repetitions=1), capsys)
+    assert document["plain_private_mb_added"] > 0
+    assert document["parse_peak_mb"] > 0
+
+
+def test_index_without_the_plain_side(work, capsys):
+    document = printed(bench.index.run(work, samples=300, repetitions=1, with_plain=False), capsys)
+    assert document["plain"] is None and document["ratio"] is None
+
+
+def test_images(work, capsys, monkeypatch):
+    monkeypatch.setattr(bench.images, "PICTURES", 16)
+    document = printed(bench.images.run(work, samples=40, samples_plain=4, repetitions=1), capsys)
+    assert document["limit"] > 0
+
+
+def test_parts(work, capsys):
+    printed(bench.parts.run(work, samples=160, samples_plain=4, repetitions=1), capsys)
+
+
+def test_loader(work, capsys):
+    assert printed(bench.loader.run(work, samples=16, samples_plain=16, repetitions=1), capsys)["limit"] > 0
+
+
+def test_evaluate(work, capsys):
+    printed(bench.evaluate.run(work, samples=400, samples_plain=100, repetitions=1), capsys)
+
+
+def test_disagreement_stops_a_benchmark():
+    with pytest.raises(AssertionError, match="mrrpe"):
+        bench.evaluate.require_equal({"mrrpe": 10.0}, {"mrrpe": 10.1})
+    sides = {name: np.zeros((2, 3)) for name in bench.index.COMPARED[1:]} | {"path": np.array(["a", "b"])}
+    bench.index.require_equal(sides, sides)
+    with pytest.raises(AssertionError, match="cam_coord"):
+        bench.index.require_equal(sides, sides | {"cam_coord": np.ones((2, 3))})
+    with pytest.raises(AssertionError, match="order"):
+        bench.index.require_equal(sides, sides | {"path": np.array(["b", "a"])})
+
+
+def test_goal_says_whether_it_is_met():
+    assert "goal missed" in str(Goal("times faster", 5.9, 6))
+    assert str(Goal("times faster", 6, 6)).endswith(", met")
+    assert "goal missed" in str(Goal("times as long", 1.31, 1.3, at_least=False))
+
+
+def test_sides_take_turns():
+    calls: list[str] = []
+    seconds = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3, lambda: calls.append("-"))
+    assert "".join(calls) == "-a-b" * 3
+    assert all(len(values) == 3 and min(values) >= 0 for values in seconds.values())
+
+
+def test_memory_counts_what_is_written():
+    before = private_mb()
+    with watching_memory(0.001) as seen:
+        block = np.ones(4_000_000)
+        after = private_mb()
+    assert 25 < after - before < 60
+    assert seen["peak_mb"] >= after - 1
+    del block
+
+
+def test_table_is_rewritten_between_the_markers(tmp_path):
+    result = Result("images", "ms", 0.5, 20.0, None, 100, 10, (Goal("times faster", 40, 30), Goal("size", 2, 1, False)))
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for ours in (0.5, 0.25):
+        rewrite(page, table([replace(result, ours=ours).document()]))
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert text.count("| images | ms | 0.25 | 20 |  | 80 x | 100 (10) |") == 1
+    assert "| images | size <= 1 | 2 | **missed** |" in text
+    assert BEGIN in PAGE.read_text() and END in PAGE.read_text()
