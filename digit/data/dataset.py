@@ -15,6 +15,7 @@ from digit.config import AugmentSettings, ModelSettings, RootDepth
 from digit.data.augment import Augmentation, draw_augmentation, no_augmentation
 from digit.data.fits import read_accepted
 from digit.data.index import SplitIndex
+from digit.data.label_png import read_labels
 from digit.data.store import Store
 from digit.data.targets import crop_maps, pose_targets, rooted_validity
 from digit.errors import UserError
@@ -57,7 +58,9 @@ def read_mask(png: bytes, name: str) -> np.ndarray:
     Raises:
         UserError: when it cannot be decoded.
     """
-    labels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    labels = read_labels(png)
+    if labels is None:
+        labels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     if labels is None:
         raise UserError(f"{name}: its part mask cannot be decoded; delete the parts store and run `digit parts` again")
     return labels
