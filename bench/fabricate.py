@@ -1,7 +1,6 @@
 """Data to measure with: annotation files of any size, and pictures from the embedded data set."""
 
 import contextlib
-import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -189,15 +188,15 @@ def write_stores(config: Config) -> None:
     """
     layout = Layout.of(config)
     index: SplitIndex = open_index(layout.index(SPLIT))
-    bounds = index.shard_bounds(config.data.shards)
-    for shard, (first, past) in enumerate(itertools.pairwise(bounds)):
-        names = sorted(index.keys(slice(first, past)))
+    for shard in range(config.data.shards):
+        rows = index.shard_rows(config.data.shards, shard)
+        names = sorted(index.keys(rows))
         excluded = dict.fromkeys(names[5000::10_000], "missing")
         header = {"split": SPLIT, "shard": shard, "shards": config.data.shards, "excluded": excluded}
         kept = [name for name in names if name not in excluded]
         write_shard(layout.images(SPLIT, shard), ((name, b"\xff") for name in kept), header | {"stage": "images"})
         write_shard(layout.parts(SPLIT, shard), ((name, b"\xff") for name in kept), header | {"stage": "parts"})
-        count = past - first
-        shown = np.array(index.hand_type[first:past])
-        table = FitTable(shown, np.where(shown, 3.0, np.nan), np.full((count, 2), 900, np.int32) * shown)
-        write_fits(layout.fit(SPLIT, shard), index, first, past, table, None, "fabricated")
+        table, shown = FitTable.empty(len(rows)), np.array(index.hand_type[rows])
+        table.fitted[:], table.pixels[:] = shown, 900 * shown
+        table.error_mm[shown] = 3.0
+        write_fits(layout.fit(SPLIT, shard), index, rows, table, None, "fabricated")

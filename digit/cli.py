@@ -122,7 +122,7 @@ def parts(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_
 def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
     """Draw a contact sheet of part masks over images, to be looked at."""
     with _writing(config, f"sheet/{split}") as resolved:
-        from digit.stages.parts import contact_sheet as stage
+        from digit.stages.sheet import contact_sheet as stage
 
         stage(resolved, split)
 

@@ -1,7 +1,9 @@
 """How well the hand fits agree with the annotated joints: errors, what is accepted, and the table on disk."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +26,38 @@ class FitTable:
     """(n, 2) mean distance between regressed and annotated valid joints; NaN where there is no fit or no joint."""
     pixels: np.ndarray
     """(n, 2) int32 pixels that show the hand."""
+    drawn_from: np.ndarray
+    """(n,) uint64 digest of what the mask and the errors were made from, see :func:`digests`; 0 if unknown."""
 
     @classmethod
     def empty(cls, count: int) -> "FitTable":
         """A table to be filled in."""
-        return cls(np.zeros((count, 2), bool), np.full((count, 2), np.nan), np.zeros((count, 2), np.int32))
+        shape = (count, 2)
+        return cls(np.zeros(shape, bool), np.full(shape, np.nan), np.zeros(shape, np.int32), np.zeros(count, np.uint64))
+
+
+def digests(index: SplitIndex, rows: np.ndarray) -> np.ndarray:
+    """(n,) uint64 digests of everything in an index that shapes masks and fit errors of ``rows``."""
+    frames, frame_of = np.unique(index.frame_row[rows], return_inverse=True)
+    cameras, camera_of = np.unique(index.camera_row[rows], return_inverse=True)
+    of_frames = _digest_rows(
+        *(index.mano_pose[frames], index.mano_shape[frames], index.mano_trans_m[frames], index.mano_valid[frames]),
+        *(index.joints_world_mm[frames], index.joints_world_valid[frames]),
+    )
+    of_cameras = _digest_rows(
+        index.rotation[cameras], index.position_mm[cameras], index.focal_px[cameras], index.princpt_px[cameras]
+    )
+    own = (index.joint_valid[rows], index.width[rows], index.height[rows])
+    return _digest_rows(of_frames[frame_of], of_cameras[camera_of], *own)
+
+
+def _digest_rows(*columns: np.ndarray) -> np.ndarray:
+    count = len(columns[0])
+    flat = [
+        np.ascontiguousarray(column).reshape(count, math.prod(column.shape[1:])).view(np.uint8) for column in columns
+    ]
+    joined = np.concatenate(flat, axis=1)
+    return np.array([int.from_bytes(blake2b(row, digest_size=8).digest()) for row in joined], np.uint64)
 
 
 def mean_over_valid(distances_mm: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -74,30 +103,55 @@ def judge_fits(table: FitTable, hand_type: np.ndarray, max_fit_error_mm: float |
 def write_fits(
     path: Path,
     index: SplitIndex,
-    first: int,
-    past: int,
+    rows: np.ndarray,
     table: FitTable,
     max_fit_error_mm: float | None,
     note: str,
 ) -> None:
-    """Write the table of fit errors, one row per sample; an unknown error is null.
+    """Write the table of fit errors of index rows (n,), one row per sample; an unknown error is null.
 
-    Columns: row (of the index), file_name, fit_right_mm, fit_left_mm, valid_right, valid_left (a fit exists and is
-    accepted), pixels_right, pixels_left (that show the hand), reason (why something is missing or not accepted).
-    ``note`` is kept in the file's metadata.
+    Columns: row (of the index), file_name, fit_right_mm, fit_left_mm, fitted_right, fitted_left (a fit exists),
+    valid_right, valid_left (and is accepted), pixels_right, pixels_left (that show the hand), drawn_from (digest of
+    what the mask was made from), reason (why something is missing or not accepted). ``note`` is kept in the file's
+    metadata.
     """
-    valid, reasons = judge_fits(table, index.hand_type[first:past], max_fit_error_mm)
+    valid, reasons = judge_fits(table, index.hand_type[rows], max_fit_error_mm)
     columns: dict[str, pa.Array] = {
-        "row": pa.array(np.arange(first, past, dtype=np.int64)),
-        "file_name": pa.array(index.keys(slice(first, past)), pa.string()),
+        "row": pa.array(rows.astype(np.int64)),
+        "file_name": pa.array(index.keys(rows), pa.string()),
     }
     for side, name in enumerate(HANDS):
         error = table.error_mm[:, side]
         columns[f"fit_{name}_mm"] = pa.array(error, pa.float64(), mask=np.isnan(error))
-    columns |= {f"valid_{name}": pa.array(valid[:, side]) for side, name in enumerate(HANDS)}
-    columns |= {f"pixels_{name}": pa.array(table.pixels[:, side]) for side, name in enumerate(HANDS)}
+    for column, values in {"fitted": table.fitted, "valid": valid, "pixels": table.pixels}.items():
+        columns |= {f"{column}_{name}": pa.array(values[:, side]) for side, name in enumerate(HANDS)}
+    columns["drawn_from"] = pa.array(table.drawn_from)
     columns["reason"] = pa.array(reasons, pa.string())
     pq.write_table(pa.table(columns).replace_schema_metadata({"digit": note}), path, compression="zstd")
+
+
+def recall_fits(path: Path, index: SplitIndex, rows: np.ndarray, table: FitTable) -> np.ndarray:
+    """Fill in ``table`` for those of ``rows`` that an earlier table knows and that are still made from the same.
+
+    Args:
+        path: the earlier table.
+        index: of the split.
+        rows: (n,) index rows.
+        table: of the n samples, ``drawn_from`` given.
+
+    Returns:
+        (n,) bool, which samples were filled in; none if there is no sound earlier table.
+    """
+    try:
+        earlier = _read(path).to_pandas().set_index("file_name")
+        places = earlier.index.get_indexer(pd.Index(index.keys(rows)))
+        known = (places >= 0) & (earlier["drawn_from"].to_numpy()[places] == table.drawn_from)
+        for column, values in {"fitted": table.fitted, "pixels": table.pixels}.items():
+            values[known] = earlier[[f"{column}_{name}" for name in HANDS]].to_numpy()[places[known]]
+        table.error_mm[known] = earlier[[f"fit_{name}_mm" for name in HANDS]].to_numpy(float)[places[known]]
+    except (UserError, KeyError, ValueError):
+        return np.zeros(len(rows), bool)
+    return known
 
 
 def read_fits(paths: Sequence[Path], count: int) -> pd.DataFrame:

@@ -170,14 +170,21 @@ class SplitIndex:
         """(N,) int64 rows: single-hand samples first, then interacting ones, each in annotation order."""
         return np.lexsort((self.annotation_order, self.hand_type.all(axis=1)))
 
-    def shard_bounds(self, shards: int) -> np.ndarray:
-        """(shards + 1,) int64 row bounds of near-equal contiguous shards; all samples of a frame stay together.
+    def shard_rows(self, shards: int, shard: int) -> np.ndarray:
+        """(n,) int64 rows of one of ``shards`` shards, ascending; all samples of a frame stay together.
 
-        With fewer frames than shards some shards are empty.
+        The frames of a capture are dealt out in turn, so shards are near-equal, and where a frame belongs does not
+        depend on other captures. With few frames some shards are empty.
+
+        Raises:
+            UserError: when there is no such shard.
         """
-        frame_starts = np.concatenate([[0], np.flatnonzero(np.diff(self.frame_row)) + 1, [len(self)]])
-        ideal = np.arange(shards + 1) * len(self) / shards
-        return frame_starts[np.searchsorted(frame_starts, ideal)]
+        if not 0 <= shard < shards:
+            raise UserError(f"shard {shard}: data.shards is {shards}, so shards are 0..{shards - 1}")
+        captures = np.asarray(self.frame_capture)
+        place_in_capture = np.arange(len(captures)) - np.searchsorted(captures, captures)
+        mine = (place_in_capture + captures) % shards == shard
+        return np.flatnonzero(mine[self.frame_row])
 
     def camera_joints_mm(self, rows: np.ndarray | slice) -> np.ndarray:
         """(n, 42, 3) float64 joints of ``rows`` in their own camera, valid or not."""

@@ -1,10 +1,6 @@
-"""What can be said about a JPEG without decoding it, and reading many of them ahead of their use."""
+"""Reading JPEG files, and what can be said about one without decoding it."""
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-from digit.data.ahead import map_ahead
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -65,8 +61,3 @@ def read_file(path: str) -> bytes | str:
         return str(error.strerror)
     finally:
         os.close(handle)
-
-
-def read_ahead(folder: Path, names: Sequence[str], threads: int = 4) -> Iterator[bytes | str]:
-    """Contents of the files ``names`` below ``folder`` in this order, or why there are none, read by a few threads."""
-    return map_ahead(lambda name: read_file(f"{folder}/{name}"), names, threads)

@@ -8,9 +8,11 @@ import numpy as np
 from digit.config import Config
 from digit.console import log, track
 from digit.data import original
+from digit.data.ahead import map_ahead
+from digit.data.earlier import Earlier, keep
 from digit.data.index import SplitIndex, open_index
 from digit.data.interhand import Release
-from digit.data.jpeg import find_damage, read_ahead
+from digit.data.jpeg import find_damage, read_file
 from digit.data.store import write_shard
 from digit.errors import UserError
 from digit.layout import Layout
@@ -31,40 +33,37 @@ def images(config: Config, split: str, shard: int) -> None:
     """
     layout = Layout.of(config)
     index = open_index(layout.index(split))
-    if not 0 <= shard < config.data.shards:
-        raise UserError(
-            f"shard {shard}: data.shards is {config.data.shards}, so shards are 0..{config.data.shards - 1}"
-        )
-    first, past = (int(bound) for bound in index.shard_bounds(config.data.shards)[shard : shard + 2])
+    rows = index.shard_rows(config.data.shards, shard)
+    path = layout.images(split, shard)
     excluded: dict[str, str] = {}
     header = {
         "stage": "images",
         "split": split,
         "shard": shard,
         "shards": config.data.shards,
-        "rows": [first, past],
         "key": f"path of the image below images/{split}/",
         "value": "the bytes of the JPEG file" if config.data.image_lmdb is None else "PNG, from the original's store",
         "excluded": excluded,
     }
-    items = _sound_images(config, index, first, past, excluded)
-    path = layout.images(split, shard)
+    earlier = Earlier(path)
+    items = _sound_images(config, index, rows, earlier, excluded)
     count = write_shard(path, items, lambda: header)
+    keep(path)
     for name, reason in excluded.items():
         log.warning("images %s: left out %s: %s", split, name, reason)
     megabytes = path.stat().st_size / 1e6
-    log.info("images %s shard %d: %d images, %d left out, %.1f MB", split, shard, count, len(excluded), megabytes)
+    words = f"{count} images, {earlier.used} of them from before, {len(excluded)} left out, {megabytes:.1f} MB"
+    log.info("images %s shard %d: %s", split, shard, words)
 
 
 def _sound_images(
-    config: Config, index: SplitIndex, first: int, past: int, excluded: dict[str, str]
+    config: Config, index: SplitIndex, rows: np.ndarray, earlier: Earlier, excluded: dict[str, str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of rows first..past in the order of their names, and note damaged ones in ``excluded``."""
+    """Yield name and content of ``rows`` in the order of their names, and note damaged ones in ``excluded``."""
     exclude = config.data.damaged_images == "exclude"
-    rows = np.arange(first, past)
-    rows = rows[np.argsort(index.file_name[first:past], kind="stable")]
+    rows = rows[np.argsort(index.file_name[rows], kind="stable")]
     names = index.keys(rows)
-    contents = _contents(config, index, rows, names)
+    contents = _contents(config, index, rows, names, earlier)
     for name, content in zip(names, track(contents, f"images {index.split}", len(names)), strict=True):
         if isinstance(content, str):
             excluded[name] = content
@@ -74,14 +73,22 @@ def _sound_images(
         raise UserError(_explain(excluded, len(names), config, index.split))
 
 
-def _contents(config: Config, index: SplitIndex, rows: np.ndarray, names: list[str]) -> Iterator[bytes | str]:
-    """Files of sound images, and of the others what is wrong with them."""
+def _contents(
+    config: Config, index: SplitIndex, rows: np.ndarray, names: list[str], earlier: Earlier
+) -> Iterator[bytes | str]:
+    """Files of sound images, and of the others what is wrong with them; those stored before come from there."""
     widths, heights = index.width[rows].tolist(), index.height[rows].tolist()
     if config.data.image_lmdb is not None:
         store = original.OriginalStore(Path(config.data.image_lmdb), index.split, original.IMAGES_REMEDY)
         yield from original.read_images(store, names, widths, heights)
         return
-    files = read_ahead(Release.of(config).images(index.split), names)
+    folder = Release.of(config).images(index.split)
+
+    def read(name: str) -> bytes | str:
+        path = f"{folder}/{name}"
+        return earlier.unchanged(name, path) or read_file(path)
+
+    files = map_ahead(read, names)
     for content, width, height in zip(files, widths, heights, strict=True):
         yield find_damage(content, width, height) or content
 

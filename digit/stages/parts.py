@@ -5,23 +5,30 @@ posed once a frame, in batches, and serve all cameras that see the frame.
 """
 
 import hashlib
+import heapq
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import pandas as pd
 
-from digit import figures, geometry
+from digit import geometry
 from digit.config import Config
 from digit.console import log, track
 from digit.data import original
-from digit.data.fits import FitTable, describe_fits, mean_over_valid, read_fits, summary, write_fits
+from digit.data.earlier import Earlier, keep, kept_path
+from digit.data.fits import (
+    FitTable,
+    digests,
+    mean_over_valid,
+    recall_fits,
+    summary,
+    write_fits,
+)
 from digit.data.index import SplitIndex, open_index
 from digit.data.masks import encode_mask, pixels_per_hand
-from digit.data.store import Store, write_shard
+from digit.data.store import write_shard
 from digit.errors import UserError
 from digit.files import replacing
 from digit.hand.mano import Hands, load_hands
@@ -33,11 +40,6 @@ LABELS_VERSION = 1
 """Version of the table that gives mask values their meaning: ``digit.skeleton.LABEL_NAMES``."""
 
 FRAMES_PER_GROUP = 256
-SHEET_TILES, SHEET_COLUMNS = 24, 6
-SHEET_TILE_PX = (256, 224, 192, 160)
-SHEET_BYTES = 2_500_000
-"""The contact sheet has the largest tiles with which its file is no larger than this."""
-
 LabelMask = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, int], np.ndarray]
 
 
@@ -52,53 +54,89 @@ def parts(config: Config, split: str, shard: int) -> None:
         UserError: the index, the hand model or the renderer is missing or unusable.
     """
     layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
-    if not 0 <= shard < config.data.shards:
-        raise UserError(
-            f"shard {shard}: data.shards is {config.data.shards}, so shards are 0..{config.data.shards - 1}"
-        )
-    first, past = (int(bound) for bound in index.shard_bounds(config.data.shards)[shard : shard + 2])
-    table = FitTable.empty(past - first)
-    source: dict[str, Any]
-    if config.data.mask_lmdb is None:
-        hands = load_hands(config.data.hand_model, config.data.sealed_faces, config.data.joint_regressor)
-        masks = draw_masks(index, first, past, hands, _backend(config), table)
-        name = "open" if config.data.hand_model == "open" else "MANO"
-        source = {"backend": config.parts.backend, "hand_model": {"name": name, "sha256": hand_digest(hands)}}
-    else:
-        masks = take_masks(config, index, first, past, table)
-        source = {"backend": "the original's store", "hand_model": {"name": "MANO"}}
+    rows = index.shard_rows(config.data.shards, shard)
+    path, table = layout.parts(split, shard), FitTable.empty(len(rows))
     header = {
         "stage": "parts",
         "split": split,
         "shard": shard,
         "shards": config.data.shards,
-        "rows": [first, past],
         "key": f"path of the image below images/{split}/",
         "value": "PNG, one channel of uint8 labels, width and height of the image; none where no hand has a fit",
         "labels": list(LABEL_NAMES),
         "labels_version": LABELS_VERSION,
-        **source,
     }
+    kept = 0
+    if config.data.mask_lmdb is None:
+        hands = load_hands(config.data.hand_model, config.data.sealed_faces, config.data.joint_regressor)
+        name = "open" if config.data.hand_model == "open" else "MANO"
+        header |= {"backend": config.parts.backend, "hand_model": {"name": name, "sha256": hand_digest(hands)}}
+        earlier = recall_masks(path, layout.fit(split, shard), header, index, rows, table)
+        kept = len(earlier)
+        masks = draw_masks(index, rows, hands, _backend(config), table, earlier)
+    else:
+        header |= {"backend": "the original's store", "hand_model": {"name": "MANO"}}
+        masks = take_masks(config, index, rows, table)
     with replacing(layout.fit(split, shard)) as temporary:
-        count = write_shard(layout.parts(split, shard), masks, header)
-        note = f"fits of split {split}, shard {shard}: {json.dumps(source)}, accepted up to "
+        count = write_shard(path, masks, header)
+        note = f"fits of split {split}, shard {shard}: {json.dumps(header['hand_model'])}, accepted up to "
         note += f"{config.data.max_fit_error_mm} mm"
-        write_fits(temporary, index, first, past, table, config.data.max_fit_error_mm, note)
-    log.info("parts %s shard %d: %d masks of %d samples, %s", split, shard, count, past - first, summary(table))
+        write_fits(temporary, index, rows, table, config.data.max_fit_error_mm, note)
+    keep(path)
+    keep(layout.fit(split, shard))
+    words = f"{count} masks of {len(rows)} samples, {kept} kept from before, {summary(table)}"
+    log.info("parts %s shard %d: %s", split, shard, words)
+
+
+def recall_masks(
+    store: Path, fits: Path, header: dict[str, Any], index: SplitIndex, rows: np.ndarray, table: FitTable
+) -> dict[int, bytes | None]:
+    """Masks of an earlier run of this job whose inputs are the same, by place in ``rows``; fills in ``table`` for them.
+
+    None stands for a sample that has no mask because no hand has a fit.
+    """
+    table.drawn_from[:] = digests(index, rows)
+    earlier = Earlier(store)
+    if any(earlier.header.get(key) != header[key] for key in ("backend", "hand_model", "labels_version")):
+        return {}
+    known = np.flatnonzero(recall_fits(kept_path(fits), index, rows, table))
+    names = index.keys(rows[known])
+    masks = {place: earlier.find(name) for place, name in zip(known.tolist(), names, strict=True)}
+    return {place: mask for place, mask in masks.items() if mask is not None or not table.fitted[place].any()}
 
 
 def draw_masks(
-    index: SplitIndex, first: int, past: int, hands: Hands, label_mask: LabelMask, table: FitTable
+    index: SplitIndex,
+    rows: np.ndarray,
+    hands: Hands,
+    label_mask: LabelMask,
+    table: FitTable,
+    earlier: dict[int, bytes | None],
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield file name and PNG of the masks of rows ``first`` to ``past``, and fill in ``table`` on the way.
+    """Yield file name and PNG of the masks of ``rows``, in order, and fill in ``table`` on the way.
 
-    The range must begin and end between frames.
+    ``earlier`` has those that need not be drawn, by place in ``rows``.
     """
+    places = np.array([place for place in range(len(rows)) if place not in earlier], dtype=np.int64)
+    samples = _posed_samples(index, rows, places, hands, table)
+    drawn = _drawn(index, rows, track(samples, f"parts {index.split}", len(places)), hands, label_mask, table)
+    recalled = ((place, mask) for place, mask in sorted(earlier.items()) if mask is not None)
+    for place, mask in heapq.merge(drawn, recalled, key=lambda item: item[0]):
+        yield index.file_name[rows[place]].decode(), mask
+
+
+def _drawn(
+    index: SplitIndex,
+    rows: np.ndarray,
+    samples: Iterable[tuple[int, np.ndarray]],
+    hands: Hands,
+    label_mask: LabelMask,
+    table: FitTable,
+) -> Iterator[tuple[int, bytes]]:
+    """Draw posed samples: place in ``rows`` and PNG of each that has a fit."""
     faces, labels = joined_faces(hands)
-    for row, meshes_world_mm in track(
-        _posed_samples(index, first, past, hands, table), f"parts {index.split}", past - first
-    ):
-        shown = table.fitted[row - first]
+    for place, meshes_world_mm in samples:
+        row, shown = rows[place], table.fitted[place]
         if not shown.any():
             continue
         camera = index.camera_row[row]
@@ -118,34 +156,31 @@ def draw_masks(
         )
         pixels = pixels_per_hand(mask, FIRST_LABEL[1])
         assert mask.max() < len(LABEL_NAMES) and not pixels[~shown].any(), "a label without a hand"
-        table.pixels[row - first] = pixels
-        yield index.file_name[row].decode(), encode_mask(mask)
+        table.pixels[place] = pixels
+        yield place, encode_mask(mask)
 
 
-def take_masks(
-    config: Config, index: SplitIndex, first: int, past: int, table: FitTable
-) -> Iterator[tuple[str, bytes]]:
-    """Yield file name and PNG of the original's masks of rows ``first`` to ``past``, and fill in ``table``.
+def take_masks(config: Config, index: SplitIndex, rows: np.ndarray, table: FitTable) -> Iterator[tuple[str, bytes]]:
+    """Yield file name and PNG of the original's masks of ``rows``, and fill in ``table``.
 
     Raises:
         UserError: when a hand has a fit but its sample no mask, or a mask is damaged.
     """
-    split, names = index.split, index.keys(slice(first, past))
+    split, names = index.split, index.keys(rows)
     store = original.OriginalStore(Path(str(config.data.mask_lmdb)), split, original.MASKS_REMEDY)
     cache = original.read_fit_cache(Path(str(config.data.fit_cache)), split, names)
     table.fitted[:], table.error_mm[:] = cache.fitted, cache.error_mm
     strange = 0
-    for row in track(
-        np.flatnonzero(cache.fitted.any(axis=1)).tolist(), f"parts {split}", int(cache.fitted.any(1).sum())
-    ):
-        content = store.find(names[row])
+    masked = np.flatnonzero(cache.fitted.any(axis=1)).tolist()
+    for place in track(masked, f"parts {split}", len(masked)):
+        name, row = names[place], rows[place]
+        content = store.find(name)
         if content is None:
-            raise UserError(f"{store.path}: has no mask of {split}/{names[row]}; {original.MASKS_REMEDY}")
-        width, height = int(index.width[first + row]), int(index.height[first + row])
-        mask, wrong = original.read_labels(content, f"{split}/{names[row]}", width, height)
-        table.pixels[row] = pixels_per_hand(mask, FIRST_LABEL[1])
+            raise UserError(f"{store.path}: has no mask of {split}/{name}; {original.MASKS_REMEDY}")
+        mask, wrong = original.read_labels(content, f"{split}/{name}", int(index.width[row]), int(index.height[row]))
+        table.pixels[place] = pixels_per_hand(mask, FIRST_LABEL[1])
         strange += wrong
-        yield names[row], encode_mask(mask)
+        yield name, encode_mask(mask)
     if not cache.listed.all():
         log.warning("parts %s: %d samples are not in data.fit_cache: no masks", split, (~cache.listed).sum())
     if strange:
@@ -153,40 +188,42 @@ def take_masks(
 
 
 def _posed_samples(
-    index: SplitIndex, first: int, past: int, hands: Hands, table: FitTable
+    index: SplitIndex, rows: np.ndarray, places: np.ndarray, hands: Hands, table: FitTable
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield every row with the sealed meshes (2, 779, 3) of its frame, in the world; note fits and errors."""
-    frames = index.frame_row[first:past]
-    starts = np.arange(frames[0], frames[-1] + 1, FRAMES_PER_GROUP) if len(frames) else np.empty(0, int)
-    for start in starts:
-        group = slice(start, min(start + FRAMES_PER_GROUP, frames[-1] + 1))
+    """Yield ``places`` in ``rows`` with the sealed meshes (2, 779, 3) of their frames; note fits and errors."""
+    frames = index.frame_row[rows[places]]
+    every_frame = np.unique(frames)
+    for start in range(0, len(every_frame), FRAMES_PER_GROUP):
+        group = every_frame[start : start + FRAMES_PER_GROUP]
         meshes, fitted, distances_mm = pose_frames(index, group, hands)
-        low, high = np.searchsorted(frames, [group.start, group.stop])
-        members = frames[low:high] - group.start
-        valid = index.joint_valid[first + low : first + high] & index.joints_world_valid[frames[low:high]]
-        table.fitted[low:high] = fitted[members]
-        table.error_mm[low:high] = mean_over_valid(
+        low, high = np.searchsorted(frames, [group[0], group[-1] + 1])
+        mine, members = places[low:high], np.searchsorted(group, frames[low:high])
+        valid = index.joint_valid[rows[mine]] & index.joints_world_valid[group[members]]
+        table.fitted[mine] = fitted[members]
+        table.error_mm[mine] = mean_over_valid(
             distances_mm[members], valid & np.repeat(fitted[members], JOINTS_PER_HAND, 1)
         )
-        for offset, member in enumerate(members):
-            yield first + int(low) + offset, meshes[member]
+        for place, member in zip(mine.tolist(), members, strict=True):
+            yield place, meshes[member]
 
 
-def pose_frames(index: SplitIndex, group: slice, hands: Hands) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pose both hands in a range of frames.
+def pose_frames(
+    index: SplitIndex, frames: np.ndarray | slice, hands: Hands
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pose both hands in some frames.
 
     Returns:
         (g, 2, 779, 3) sealed meshes in the world, mm; (g, 2) bool, the hand has a fit and it is finite; (g, 42)
         distance of regressed and annotated joints, mm. What has no fit is NaN.
     """
-    fitted = np.array(index.mano_valid[group])
+    fitted = np.array(index.mano_valid[frames])
     meshes = np.full((*fitted.shape, VERTEX_COUNT + 1, 3), np.nan)
     distances_mm = np.full((len(fitted), 2, JOINTS_PER_HAND), np.nan)
-    annotated = index.joints_world_mm[group].reshape(-1, 2, JOINTS_PER_HAND, 3)
+    annotated = index.joints_world_mm[frames].reshape(-1, 2, JOINTS_PER_HAND, 3)
     for side, name in enumerate(HANDS):
         members = np.flatnonzero(fitted[:, side])
         parameters = (index.mano_pose, index.mano_shape, index.mano_trans_m)
-        vertices = hands[name].vertices_world_mm(*(values[group][members, side] for values in parameters))
+        vertices = hands[name].vertices_world_mm(*(values[frames][members, side] for values in parameters))
         finite = np.isfinite(vertices).all(axis=(1, 2))
         fitted[members[~finite], side] = False
         meshes[members, side] = seal(vertices)
@@ -204,73 +241,6 @@ def joined_faces(hands: Hands) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray
     faces = (right, left, np.concatenate([right, left + VERTEX_COUNT + 1]))
     labels = (hands.right.face_labels, hands.left.face_labels)
     return faces, (*labels, np.concatenate(labels))
-
-
-def contact_sheet(config: Config, split: str) -> None:
-    """Write ``parts/<split>.png``: masks over images of evenly chosen samples, for a person to check.
-
-    Raises:
-        UserError: an image, a mask or a table that should be there is missing or damaged.
-    """
-    layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
-    shards = range(config.data.shards)
-    images = Store([layout.images(split, shard) for shard in shards])
-    masks = Store([layout.parts(split, shard) for shard in shards])
-    fits = read_fits([layout.fit(split, shard) for shard in shards], len(index))
-    rows = np.unique(np.linspace(0, len(index) - 1, min(SHEET_TILES, len(index))).round().astype(int))
-    samples = [_sheet_sample(index, row, images, masks, fits) for row in rows.tolist()]
-    missing = len(index) - len(masks)
-    head = [
-        f"{len(index):,} samples, {len(masks):,} masks" + (f", {missing:,} without any hand fit" if missing else ""),
-        *describe_fits(fits),
-    ]
-    for size in SHEET_TILE_PX:
-        tiles = [_sheet_tile(*sample, size) for sample in samples]
-        sheet = figures.sheet(f"Part masks of the {split} split", head, tiles, SHEET_COLUMNS)
-        png = cv2.imencode(".png", sheet[..., ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 9))[1].tobytes()
-        if len(png) <= SHEET_BYTES:
-            break
-    with replacing(layout.contact_sheet(split)) as temporary:
-        temporary.write_bytes(png)
-    log.info("parts %s: contact sheet of %d samples, %.1f MB", split, len(samples), len(png) / 1e6)
-
-
-def _sheet_sample(
-    index: SplitIndex, row: int, images: Store, masks: Store, fits: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str], str]:
-    """Image, mask, box around the hands, caption and warning of one sample."""
-    name, camera = index.keys(slice(row, row + 1))[0], index.camera_row[row]
-    shape = (int(index.height[row]), int(index.width[row]))
-    jpeg, png = images.find(name), masks.find(name)
-    image = np.full((*shape, 3), 128, np.uint8) if jpeg is None else _decode(jpeg, cv2.IMREAD_COLOR_RGB, name)
-    mask = np.zeros(shape, np.uint8) if png is None else _decode(png, cv2.IMREAD_GRAYSCALE, name)
-    annotated = index.box_px[row] if index.box_px[row, 2:].min() > 0 else (0, 0, *shape[::-1])
-    box = cv2.boundingRect(mask) if mask.any() else annotated
-    fit = fits.loc[row]
-    errors = [fit[f"fit_{hand}_mm"] for hand in HANDS]
-    words = [
-        f"{hand[0].upper()} -" if np.isnan(e) else f"{hand[0].upper()} {e:.1f} mm"
-        for hand, e in zip(HANDS, errors, strict=True)
-    ]
-    notes = [f"capture {index.capture[row]}  frame {index.frame[row]}  cam {index.camera_name[camera].decode()}"]
-    notes.append(f"{'   '.join(words)}   {np.count_nonzero(mask) / mask.size:.1%} of the image")
-    alert = "; ".join(filter(None, ["image left out" if jpeg is None else "", fit["reason"]]))
-    return image, mask, geometry.square_box(np.array(box), 1.2), notes, alert
-
-
-def _sheet_tile(
-    image: np.ndarray, mask: np.ndarray, box_px: np.ndarray, notes: list[str], alert: str, size: int
-) -> np.ndarray:
-    """Draw one captioned tile of the contact sheet."""
-    picture, labels = figures.square_crop(image, box_px, size), figures.square_crop(mask, box_px, size)
-    return figures.caption(figures.overlay_mask(picture, labels), notes, alert)
-
-
-def _decode(content: bytes, flags: int, name: str) -> np.ndarray:
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if decoded is None:
-        raise UserError(f"{name}: cannot be decoded; run `digit check`, then images and parts again")
-    return decoded
 
 
 def hand_digest(hands: Hands) -> str:

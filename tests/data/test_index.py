@@ -94,17 +94,37 @@ def test_camera_joints_follow_the_formula(folder, tiny_release):
         np.testing.assert_allclose(found, [rotation @ (point - position) for point in world], atol=1e-9)
 
 
-@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40), shards=st.integers(1, 12))
+@given(
+    captures=st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=30), min_size=1, max_size=4),
+    shards=st.integers(1, 12),
+)
 @settings(deadline=None)
-def test_shards_cover_all_rows_in_order_without_cutting_a_frame(sizes, shards):
+def test_shards_share_all_rows_without_cutting_a_frame_whatever_other_captures_there_are(captures, shards):
+    """``captures``: the number of samples of each frame of each capture."""
+    whole = _index_of(captures)
+    parts = [whole.shard_rows(shards, shard) for shard in range(shards)]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(whole.frame_row)))
+    assert all((np.diff(rows) > 0).all() for rows in parts)
+    frames = [set(whole.frame_row[rows].tolist()) for rows in parts]
+    assert sum(map(len, frames)) == whole.frame_row.max() + 1
+    assert max(map(len, frames)) - min(map(len, frames)) <= len(captures)
+    alone = _index_of(captures[:-1])
+    for shard, rows in enumerate(parts):
+        before = alone.shard_rows(shards, shard)
+        assert np.array_equal(rows[: len(before)], before)
+
+
+def _index_of(captures):
+    sizes = [size for capture in captures for size in capture]
     frame_row = np.repeat(np.arange(len(sizes)), sizes)
-    empty = dict.fromkeys(COLUMNS, frame_row)
-    index = SplitIndex(folder=None, header={}, **(empty | {"frame_row": frame_row}))
-    bounds = index.shard_bounds(shards)
-    assert len(bounds) == shards + 1 and bounds[0] == 0 and bounds[-1] == len(frame_row)
-    assert (np.diff(bounds) >= 0).all()
-    assert all(frame_row[b - 1] != frame_row[b] for b in bounds if 0 < b < len(frame_row))
-    assert np.diff(bounds).max() <= len(frame_row) / shards + max(sizes)
+    frame_capture = np.repeat(np.arange(len(captures)), [len(capture) for capture in captures])
+    columns = dict.fromkeys(COLUMNS, frame_row) | {"frame_capture": frame_capture}
+    return SplitIndex(folder=None, header={}, **columns)
+
+
+def test_a_shard_that_is_not_planned_is_refused():
+    with pytest.raises(UserError, match=r"data\.shards is 2"):
+        _index_of([[1, 2]]).shard_rows(2, 2)
 
 
 def test_two_writes_are_equal_and_replace(columns, folder, tmp_path):

@@ -53,7 +53,7 @@ def store_golden_masks(config, split):
     segms = MINI / "segms" / split
     items = [(name, (segms / name).with_suffix(".png").read_bytes()) for name in sorted(index.keys())]
     write_shard(layout.parts(split, 0), items, {})
-    write_fits(layout.fit(split, 0), index, 0, len(index), table, None, "golden")
+    write_fits(layout.fit(split, 0), index, np.arange(len(index)), table, None, "golden")
 
 
 @pytest.fixture(scope="session")
