@@ -54,12 +54,11 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     painter = Painter(table, load_hands(), folder)
     rows = np.linspace(0, len(table) - 1, samples_plain).astype(int).tolist()
     sides = {
-        "ours": lambda: parts(config, fabricate.SPLIT, 0),
+        "ours": lambda: _draw_anew(config),
         "plain": lambda: [painter.draw(row) for row in rows],
     }
     alternate(sides, 1)  # compiles, and opens the renderers
-    seconds = alternate(sides, repetitions, before=lambda: _forget(config))
-    best = {side: min(times) for side, times in seconds.items()}
+    best = {side: min(times) for side, times in alternate(sides, repetitions).items()}
     require_equal(Store(Layout.of(config).parts(fabricate.SPLIT, 0)), table, {row: painter.draw(row) for row in rows})
     return best["ours"] / len(table), best["plain"] / len(rows)
 
@@ -104,6 +103,11 @@ def _seconds_on_two_cores(whole: Config, halves: Config, repetitions: int) -> di
 def _forget(config: Config) -> None:
     """Remove what was drawn, so that the stage cannot take masks over from an earlier time."""
     shutil.rmtree(Layout.of(config).parts(fabricate.SPLIT, 0).parent, ignore_errors=True)
+
+
+def _draw_anew(config: Config) -> None:
+    _forget(config)
+    parts(config, fabricate.SPLIT, 0)
 
 
 def _draw_shard(config: Config, shard: int, ready: Barrier, done: Barrier) -> None:
