@@ -102,9 +102,14 @@ class PartsSettings:
 class ModelSettings:
     """The network. The defaults are the paper's."""
 
-    backbone: str = _key("hrnet_w32", "A timm HRNet; its highest-resolution branch feeds the heads.")
+    architecture: Literal["digit", "internet"] = _key(
+        "digit", "digit: the paper's; internet: the baseline, a ResNet with 3D heat maps and without part masks."
+    )
+    backbone: str = _key("hrnet_w32", "digit: a timm HRNet; its highest-resolution branch feeds the heads.")
     pretrained: str | None = _key(
-        None, "ImageNet weights of the backbone: a .pth file, 'timm' for timm's own, or null for random ones."
+        None,
+        "ImageNet weights of the backbone: a .pth file, 'timm' (HRNet) or 'torchvision' (ResNet) for their own, "
+        "or null for random ones.",
     )
     input_size: int = _key(
         256, "Side of the square crop in px; heat maps have a quarter of it, masks half.", minimum=32, multipleOf=32
@@ -126,8 +131,16 @@ class ModelSettings:
     head: tuple[int, int, int, int] = _key(
         (64, 128, 256, 512), "Channels of the handedness and root-depth head.", minItems=4, maxItems=4
     )
-    fusion: Literal["logits", "softmax"] = _key(
-        "logits", "What the pose network sees of the parts (the paper's code: logits)."
+    fusion: Literal["logits", "softmax", "argmax", "features", "gt_mask"] = _key(
+        "logits",
+        "What the pose network sees of the parts: logits (the paper's code), softmax, argmax (one-hot, without a "
+        "gradient), features (as logits, but without part supervision), gt_mask (the annotated mask).",
+    )
+    resnet: Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] = _key(
+        "resnet50", "internet: torchvision's ResNet."
+    )
+    deconvolution: tuple[int, int, int] = _key(
+        (256, 256, 256), "internet: channels of the deconvolutions before the heat maps.", minItems=3, maxItems=3
     )
 
     @property
@@ -187,7 +200,14 @@ class TrainingSettings:
     lr_dec_epoch: tuple[int, ...] = _key((40,), "Epochs after which the learning rate falls.")
     lr_decay: float = _key(0.1, "Factor at each lr_dec_epoch.", exclusiveMinimum=0, maximum=1)
     weight_decay: float = _key(0.0, "Weight decay.", minimum=0)
+    warm_up_steps: int = _key(0, "Steps over which the learning rate of schedule step rises linearly.", minimum=0)
     clip_norm: float | None = _key(None, "Largest gradient norm; null does not clip.", exclusiveMinimum=0)
+    ema_decay: float | None = _key(
+        None,
+        "Decay of a moving average of the weights, which is then what is evaluated and kept; null: none.",
+        exclusiveMinimum=0,
+        exclusiveMaximum=1,
+    )
     precision: Literal["32", "16", "bf16"] = _key("16", "32, 16 (mixed, scaled) or bf16 (mixed). 16 needs a GPU.")
     eval_every_epoch: int = _key(2, "Epochs between evaluations of valsplit.", minimum=1)
     recalibrate_images: int = _key(
@@ -195,7 +215,26 @@ class TrainingSettings:
         "Training images from which batch-norm statistics are re-estimated before each evaluation; 0: never.",
         minimum=0,
     )
-    devices: int = _key(1, "GPUs, or processes on a CPU, that share each batch.", minimum=1)
+    compile: bool = _key(False, "Compile the network with torch.compile; falls back to plain torch with a warning.")
+    devices: int = _key(1, "GPUs a node, or processes on a CPU, that share each batch.", minimum=1)
+    nodes: int = _key(1, "Machines that share each batch, started by srun or torchrun.", minimum=1)
+    gpu_ids: tuple[int, ...] | None = _key(
+        None, "Which GPUs of the machine, instead of the first ones; as many as devices."
+    )
+    save_every_minutes: float = _key(
+        10.0, "Minutes between saved states; the end of an epoch is always saved.", minimum=0
+    )
+    load_from: str | None = _key(
+        None, "Weights to start from (fine-tuning): a checkpoint or a released .pt.", minLength=1
+    )
+    resume_ckpt: str | None = _key(
+        None,
+        "State of another run's training (its last.ckpt) to go on from; interrupted runs need nothing.",
+        minLength=1,
+    )
+    logger: Literal["none", "wandb", "mlflow"] = _key(
+        "none", "Where to log besides history.csv and TensorBoard; wandb and mlflow must be installed."
+    )
     num_workers: int = _key(16, "Data loader processes.", minimum=0)
     seed: int = _key(1, "Seed of initialisation, order and augmentation.", minimum=0)
 
@@ -254,6 +293,8 @@ PRESETS: dict[str, dict[str, Any]] = {
             "segm_features": [16, 16],
             "unet": [24, 32, 48, 64],
             "head": [24, 32, 48, 64],
+            "resnet": "resnet18",
+            "deconvolution": [32, 32, 32],
         },
         "augment": {"translation": 0.03, "scale": 0.06, "rotation_deg": 8.0},
         "losses": {"joint": 8.0, "rel_root_depth": 0.2},
