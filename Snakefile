@@ -12,6 +12,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/settings.smk"
 include: "workflow/rules/synthesize.smk"
 include: "workflow/rules/check.smk"
@@ -32,6 +33,8 @@ localrules:
     train,
     evaluate,
     settings,
+    contact_sheet,
+    adopt_weights,
 
 
 rule all:

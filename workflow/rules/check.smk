@@ -17,8 +17,8 @@ rule check_split:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     message:
         "Checking the {wildcards.split} split of the data"
     shell:

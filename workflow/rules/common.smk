@@ -35,6 +35,8 @@ shell.executable("bash")
 shell.prefix(
     "set -euo pipefail; "
     + f"export PYTHONPATH={shlex.quote(str(workflow.basedir))} PYTHONUNBUFFERED=1 {WORKFLOW_PID}=$PPID; "
+    # In a Slurm job, Lightning must not take the one task that Snakemake runs in for all of the training's.
+    + "unset SLURM_NTASKS SLURM_NTASKS_PER_NODE; "
     + ("" if USES_CONDA else f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 )
 

@@ -42,8 +42,10 @@ rule evaluate_experiment:
     threads: 1 + RUN.evaluate.num_workers
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=8 * 60,
+        gres="gpu:1",
+        local_gpu=1 if GPU_HERE and not ON_CLUSTER else 0,
+        mem_mb=growing(8000),
+        runtime=growing(8 * 60),
     message:
         "Evaluating {wildcards.experiment} on {wildcards.split}, root depth from {wildcards.root_depth}"
     shell:

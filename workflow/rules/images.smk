@@ -17,8 +17,8 @@ rule images_shard:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     message:
         "Packing images of {wildcards.split}, shard {wildcards.shard}"
     shell:

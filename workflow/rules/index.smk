@@ -17,8 +17,8 @@ rule index_split:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=growing(16000),
+        runtime=growing(120),
     message:
         "Indexing the {wildcards.split} split"
     shell:

@@ -21,8 +21,8 @@ rule parts_shard:
         "../../envs/render.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     message:
         "Drawing part masks of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -52,8 +52,8 @@ rule contact_sheet:
         "../../envs/render.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     message:
         "Contact sheet of the {wildcards.split} split"
     shell:

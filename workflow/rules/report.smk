@@ -23,8 +23,8 @@ rule report:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     message:
         "Writing the report"
     shell:

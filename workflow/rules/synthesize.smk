@@ -18,8 +18,8 @@ if SYNTHETIC:
             "../../envs/render.yaml"
         threads: 16
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=growing(4000),
+            runtime=growing(60),
         message:
             "Making the embedded data set"
         shell:

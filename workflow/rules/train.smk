@@ -24,13 +24,17 @@ rule train_experiment:
         "../../envs/train.yaml"
     threads: lambda wildcards: train_threads(RUN.experiments[wildcards.experiment].training)
     resources:
-        gpu=1,
-        mem_mb=16000,
+        **train_resources(),
+        mem_mb=growing(16000),
+        # Does not grow: a training out of time goes on where it stood.
         runtime=7 * 24 * 60,
+    params:
+        launcher=lambda wildcards: launcher(RUN.experiments[wildcards.experiment].training) or "",
     message:
         "Training {wildcards.experiment}"
     shell:
-        "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} 2>&1 | tee {log:q}"
+        "{params.launcher} python -m digit train --experiment {wildcards.experiment}"
+        " --config {input.settings:q} 2>&1 | tee {log:q}"
 
 
 # Experiments with load_ckpt take given weights as they are.
@@ -52,8 +56,8 @@ rule adopt_weights:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     message:
         "Taking over the given weights of {wildcards.experiment}"
     shell:

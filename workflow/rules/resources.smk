@@ -1,0 +1,49 @@
+"""What jobs ask for, on one machine and on a cluster (docs/cluster.md)."""
+
+import shutil
+
+# Jobs for a cluster's nodes; the same Snakefile is read again on the node, which need not count GPUs.
+ON_CLUSTER = workflow.non_local_exec or workflow.remote_exec
+GPU_HERE = any(map(shutil.which, ("nvidia-smi", "rocm-smi")))
+
+
+def growing(amount):
+    """A resource that a retried job gets more of: a job killed for memory or time needs more, not the same."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def of_training(value):
+    """A resource that follows from the training settings of the experiment."""
+    return lambda wildcards: value(RUN.experiments[wildcards.experiment].training)
+
+
+def launcher(training):
+    """How Slurm starts one process a GPU on several nodes, in which Lightning finds its rank; else nothing.
+
+    On one node, one process starts the others itself, with or without Slurm.
+    """
+    if training.nodes == 1:
+        return None
+    return (
+        f"srun --nodes={training.nodes} --ntasks={training.nodes * training.devices}"
+        f" --ntasks-per-node={training.devices} --cpus-per-task={1 + training.num_workers} --cpu-bind=none"
+        f" --kill-on-bad-exit=1"
+    )
+
+
+def train_resources():
+    """GPUs and nodes of a training. ``gpu`` is what cloud executors read, ``gres`` what Slurm does, a node."""
+    several = lambda value: of_training(lambda training: value(training) if training.nodes > 1 else None)
+    return {
+        "gpu": of_training(lambda training: training.devices * training.nodes),
+        "gres": of_training(lambda training: f"gpu:{training.devices}"),
+        # Taking turns: on this machine's GPUs, or without any on its cores. A cluster has a queue for that.
+        "local_gpu": of_training(lambda training: 0 if ON_CLUSTER else training.devices if GPU_HERE else 1),
+        "nodes": several(lambda training: training.nodes),
+        "tasks": several(lambda training: training.nodes * training.devices),
+        # Slurm derives nothing from GPUs: the tasks of a node are said outright.
+        "tasks_per_gpu": several(lambda training: 0),
+        "cpus_per_task": several(lambda training: 1 + training.num_workers),
+        "slurm_extra": several(lambda training: f"'--ntasks-per-node={training.devices}'"),
+        "mpi": of_training(launcher),
+    }
