@@ -32,7 +32,7 @@ def end_with_workflow(seconds_between_looks: float = 0.5) -> None:
     stage started by hand runs on its own.
     """
     pid = os.environ.get(WORKFLOW_PID, "")
-    if not pid.isdigit():
+    if not pid.isdigit() or not is_first_process():
         return
     try:
         workflow = psutil.Process(int(pid))
@@ -54,17 +54,32 @@ def _kill_everything() -> None:
     os._exit(1)
 
 
+def is_first_process() -> bool:
+    """Whether this is not one of the further processes that srun or torchrun starts for one training.
+
+    The first one runs on the machine of the workflow's job; only it watches the workflow and writes.
+    """
+    return {os.environ.get("SLURM_PROCID", "0"), os.environ.get("RANK", "0")} == {"0"}
+
+
 @contextlib.contextmanager
 def only_writer(lock_path: Path) -> Iterator[None]:
     """Hold ``lock_path`` for the length of the block; wait while another process holds it.
 
-    The kernel releases the lock when its holder dies, however it dies.
+    The kernel releases the lock when its holder dies, however it dies. The processes of one training share what its
+    first one holds.
     """
+    if not is_first_process():
+        yield
+        return
     lock_path.parent.mkdir(parents=True, exist_ok=True)
     with lock_path.open("a") as handle:
-        if not _try_lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            log.info("another process is still writing this output (%s); waiting for it", lock_path)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            if not _try_lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                log.info("another process is still writing this output (%s); waiting for it", lock_path)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            log.debug("%s: this file system has no locks (%s)", lock_path, error)
         yield
 
 

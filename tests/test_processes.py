@@ -1,5 +1,6 @@
 """Killed workflows: jobs end, locks fall, outputs have one writer."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -71,6 +72,22 @@ def test_one_writer_at_a_time(tmp_path):
         writer.join()
     text = (tmp_path / "out").read_text()
     assert sorted(text[k : k + 5] for k in (0, 5, 10)) == ["xxxxx", "yyyyy", "zzzzz"]
+
+
+def test_further_processes_of_one_training_share_the_first_ones_lock(tmp_path, monkeypatch):
+    with only_writer(tmp_path / "lock"):
+        monkeypatch.setenv("SLURM_PROCID", "1")
+        with only_writer(tmp_path / "lock"):
+            pass
+
+
+def test_a_file_system_without_locks_is_no_error(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with only_writer(tmp_path / "lock"):
+        pass
 
 
 HOLD = (

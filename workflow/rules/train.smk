@@ -3,8 +3,6 @@
 
 
 rule train_experiment:
-    wildcard_constraints:
-        experiment=one_of(TRAINED),
     input:
         **samples("train"),
         **samples("val"),
@@ -20,6 +18,8 @@ rule train_experiment:
         LAYOUT.log("train/{experiment}"),
     benchmark:
         LAYOUT.benchmark("train/{experiment}")
+    wildcard_constraints:
+        experiment=one_of(TRAINED),
     conda:
         "../../envs/train.yaml"
     threads: lambda wildcards: train_threads(RUN.experiments[wildcards.experiment].training)
@@ -39,8 +39,6 @@ rule train_experiment:
 
 # Experiments with load_ckpt take given weights as they are.
 rule adopt_weights:
-    wildcard_constraints:
-        experiment=one_of(GIVEN),
     input:
         settings=LAYOUT.settings("experiments/{experiment}"),
         weights=lambda wildcards: present(RUN.experiments[wildcards.experiment].load_ckpt),
@@ -52,6 +50,8 @@ rule adopt_weights:
         LAYOUT.log("train/{experiment}"),
     benchmark:
         LAYOUT.benchmark("train/{experiment}")
+    wildcard_constraints:
+        experiment=one_of(GIVEN),
     conda:
         "../../envs/train.yaml"
     threads: 1
