@@ -343,6 +343,8 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
             problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
         if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
             problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
+        if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
+            problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
     if problems:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}
