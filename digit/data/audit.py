@@ -10,11 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from digit.data import original
 from digit.data.interhand import RELEASE_IMAGES, Columns, Release
 from digit.data.jpeg import find_damage, read_file
+from digit.data.masks import pixels_per_hand
 from digit.data.problems import Problems
 from digit.layout import ROOTNET_FILES
-from digit.skeleton import HANDS, JOINT_NAMES, PARENTS
+from digit.skeleton import FIRST_LABEL, HANDS, JOINT_NAMES, PARENTS
 
 OLDER_LAYOUTS = ("all", "human_annot", "machine_annot")
 """Folders of annotations/ in release v0.0."""
@@ -91,6 +93,58 @@ def damaged_images(folder: Path, names: Sequence[str], widths: np.ndarray, heigh
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         reasons = pool.map(damage, names, widths.tolist(), heights.tolist())
         return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+
+
+def seeded_sample(places: np.ndarray, wanted: int, seed: int) -> np.ndarray:
+    """``wanted`` of the places, in order and always the same for a seed; all with 0, or when there are no more."""
+    if not 0 < wanted < len(places):
+        return places
+    return np.sort(np.random.default_rng(seed).choice(places, wanted, replace=False))
+
+
+def audit_original_masks(
+    store: Path, cache: Path, split: str, columns: Columns, wanted: int, seed: int, problems: Problems
+) -> dict[str, Any]:
+    """Do the original's masks and fit errors know the samples, are the masks masks, and do they agree?
+
+    Every key is looked up; ``wanted`` masks are decoded, all with 0.
+    """
+    names: list[str] = columns["file_name"].astype(str).tolist()
+    masks = fits = None
+    with problems.gathering():
+        masks = original.OriginalStore(store, split, "masks")
+    with problems.gathering():
+        fits = original.read_fit_cache(cache, split, names)
+    if masks is None or fits is None:
+        return {}
+    if not fits.listed.all():
+        unlisted = [names[place] for place in np.flatnonzero(~fits.listed)]
+        problems.warn(cache, "lacks samples, which get no mask", original.FITS_REMEDY, unlisted)
+    fitted = np.flatnonzero(fits.fitted.any(axis=1))
+    missing = masks.missing([names[place] for place in fitted])
+    if missing:
+        problems.error(store, "lacks masks of samples whose hands have fits", original.MASKS_REMEDY, missing)
+    gone, damaged, stray, empty = set(missing), [], [], []
+    looked_at = seeded_sample(np.array([place for place in fitted if names[place] not in gone], int), wanted, seed)
+    for place in looked_at.tolist():
+        name, size = names[place], (int(columns["width"][place]), int(columns["height"][place]))
+        found = original.read_labels(masks.find(name) or b"", *size)
+        if isinstance(found, str):
+            damaged.append(f"{name} {found}")
+            continue
+        shown = pixels_per_hand(found[0], FIRST_LABEL[1]) > 0
+        if (shown & ~fits.fitted[place]).any():
+            stray.append(name)
+        if not shown.any():
+            empty.append(name)
+    if damaged:
+        problems.error(store, "masks cannot be used", original.MASKS_REMEDY, damaged)
+    if stray:
+        problems.warn(store, "masks show a hand that has no fit in data.fit_cache", original.MASKS_REMEDY, stray)
+    if empty:
+        note = problems.error if len(empty) == len(looked_at) else problems.warn
+        note(store, "masks show no hand, though data.fit_cache has fits", original.MASKS_REMEDY, empty)
+    return {"fitted": len(fitted), "missing": len(missing), "decoded": len(looked_at), "damaged": len(damaged)}
 
 
 def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, problems: Problems) -> dict[str, Any]:

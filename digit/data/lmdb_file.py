@@ -105,8 +105,11 @@ class LmdbFile:
             self._env = lmdb.open(str(content), subdir=False, **options)
         except FileNotFoundError as error:
             raise UserError(f"{content}: does not exist; {remedy}") from error
-        except (lmdb.Error, OSError) as error:
-            raise UserError(f"{content}: is not a readable store ({error}); {remedy}") from error
+        except OSError as error:
+            raise UserError(f"{content}: cannot be read ({error.strerror}); {remedy}") from error
+        except lmdb.Error as error:
+            reason = str(error).removeprefix(f"{content}: ")
+            raise UserError(f"{content}: is not a readable store ({reason}); {remedy}") from error
         if size < (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]:
             self._env.close()
             raise UserError(f"{content}: is cut off; {remedy}")

@@ -125,8 +125,8 @@ def _open_shard(path: Path) -> _Shard:
     """Return the process's one handle on a file: LMDB refuses to open a file twice in a process."""
     try:
         status = path.stat()
-    except FileNotFoundError:
-        return _Shard(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: does not exist; run the stage that makes it (digit images or parts)") from error
     identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
     with _open_shards_lock:
         shard = _open_shards.get(identity)

@@ -11,10 +11,12 @@ from digit.data import original
 from digit.data.audit import (
     audit_folders,
     audit_mano,
+    audit_original_masks,
     audit_rootnet,
     compare_with_release,
     damaged_images,
     missing_images,
+    seeded_sample,
 )
 from digit.data.interhand import Columns, Release
 from digit.data.problems import Problems
@@ -63,6 +65,7 @@ def _audit_samples(
         "frames": len(frames),
         "release": compare_with_release(split, count, release.synthetic),
         "images": _audit_images(config, release, split, columns, problems),
+        "masks": _audit_masks(config, split, columns, problems),
         "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "mano": audit_mano(columns, release, split, problems) if linked else {},
     }
@@ -71,17 +74,16 @@ def _audit_samples(
 def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
     names = columns["file_name"].astype(str)
-    packed = config.data.image_lmdb
-    if packed is not None and not Path(packed).exists():
-        problems.error(Path(packed), "does not exist", original.IMAGES_REMEDY)
-        return {"missing": 0, "decoded": 0, "damaged": 0, "excluded": {}}
-    store = None if packed is None else original.OriginalStore(Path(packed), split, original.IMAGES_REMEDY)
+    store, packed = None, config.data.image_lmdb
+    if packed is not None:
+        with problems.gathering():
+            store = original.OriginalStore(Path(packed), split, "images")
+        if store is None:
+            return {"missing": 0, "decoded": 0, "damaged": 0, "excluded": {}}
     missing = store.missing(names.tolist()) if store else missing_images(release.images(split), names.tolist())
     excluded = dict.fromkeys(missing, "missing")
     present = np.flatnonzero(~np.isin(names, list(excluded))) if excluded else np.arange(len(names))
-    wanted = config.data.check_images
-    if 0 < wanted < len(present):
-        present = np.sort(np.random.default_rng(config.run.seed).choice(present, wanted, replace=False))
+    present = seeded_sample(present, config.data.check_images, config.run.seed)
     looked_at, sizes = names[present].tolist(), (columns["width"][present], columns["height"][present])
     if store:
         contents = original.read_images(store, looked_at, *(values.tolist() for values in sizes))
@@ -89,7 +91,8 @@ def _audit_images(config: Config, release: Release, split: str, columns: Columns
     else:
         damaged = damaged_images(release.images(split), looked_at, *sizes)
     where = store.path if store else release.images(split)
-    note = problems.error if config.data.damaged_images == "fail" else problems.warn
+    useless = store is not None and len(missing) + len(damaged) >= len(missing) + len(looked_at)
+    note = problems.error if useless or config.data.damaged_images == "fail" else problems.warn
     remedy = original.IMAGES_REMEDY if store else release.remedy("images")
     remedy += ", or set data.damaged_images: exclude to leave these samples out"
     if excluded:
@@ -97,6 +100,15 @@ def _audit_images(config: Config, release: Release, split: str, columns: Columns
     if damaged:
         note(where, "images are damaged", remedy, [f"{name}: {reason}" for name, reason in damaged.items()])
     return {"missing": len(excluded), "decoded": len(present), "damaged": len(damaged), "excluded": excluded | damaged}
+
+
+def _audit_masks(config: Config, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
+    """Look into the original's masks and fit errors, where the masks come from there."""
+    data = config.data
+    if data.mask_lmdb is None or data.fit_cache is None:
+        return {}
+    folders = Path(data.mask_lmdb), Path(data.fit_cache)
+    return audit_original_masks(*folders, split, columns, data.check_images, config.run.seed, problems)
 
 
 def _relative(problem: dict[str, Any], root: Path) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _contents(
     """Files of sound images, and of the others what is wrong with them; those stored before come from there."""
     widths, heights = index.width[rows].tolist(), index.height[rows].tolist()
     if config.data.image_lmdb is not None:
-        store = original.OriginalStore(Path(config.data.image_lmdb), index.split, original.IMAGES_REMEDY)
+        store = original.OriginalStore(Path(config.data.image_lmdb), index.split, "images")
         yield from original.read_images(store, names, widths, heights)
         return
     folder = Release.of(config).images(index.split)

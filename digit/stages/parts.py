@@ -164,27 +164,54 @@ def take_masks(config: Config, index: SplitIndex, rows: np.ndarray, table: FitTa
     """Yield file name and PNG of the original's masks of ``rows``, and fill in ``table``.
 
     Raises:
-        UserError: when a hand has a fit but its sample no mask, or a mask is damaged.
+        UserError: when a hand has a fit but its sample no mask, a mask is damaged, or all masks are empty.
     """
     split, names = index.split, index.keys(rows)
-    store = original.OriginalStore(Path(str(config.data.mask_lmdb)), split, original.MASKS_REMEDY)
+    store = original.OriginalStore(Path(str(config.data.mask_lmdb)), split, "masks")
     cache = original.read_fit_cache(Path(str(config.data.fit_cache)), split, names)
     table.fitted[:], table.error_mm[:] = cache.fitted, cache.error_mm
-    strange = 0
+    strange = np.zeros(len(names), np.int64)
     masked = np.flatnonzero(cache.fitted.any(axis=1)).tolist()
     for place in track(masked, f"parts {split}", len(masked)):
-        name, row = names[place], rows[place]
+        name, width, height = names[place], int(index.width[rows[place]]), int(index.height[rows[place]])
         content = store.find(name)
         if content is None:
             raise UserError(f"{store.path}: has no mask of {split}/{name}; {original.MASKS_REMEDY}")
-        mask, wrong = original.read_labels(content, f"{split}/{name}", int(index.width[row]), int(index.height[row]))
+        found = original.read_labels(content, width, height)
+        if isinstance(found, str):
+            raise UserError(f"{store.path}: the mask of {split}/{name} {found}; {original.MASKS_REMEDY}")
+        mask, strange[place] = found
         table.pixels[place] = pixels_per_hand(mask, FIRST_LABEL[1])
-        strange += wrong
         yield name, encode_mask(mask)
-    if not cache.listed.all():
-        log.warning("parts %s: %d samples are not in data.fit_cache: no masks", split, (~cache.listed).sum())
-    if strange:
-        log.warning("parts %s: %d pixels had labels above 32 and became background", split, strange)
+    if masked and not table.pixels.any():
+        raise UserError(
+            f"{store.path}: all {len(masked)} masks of split {split} that were read show no hand, though "
+            f"data.fit_cache has fits of them; {original.MASKS_REMEDY}"
+        )
+    _warn_of_masks(split, names, cache, table.pixels, strange)
+
+
+def _warn_of_masks(
+    split: str, names: list[str], cache: original.FitCache, pixels: np.ndarray, strange: np.ndarray
+) -> None:
+    """Say in the log what the original's masks and fit errors disagree on, with counts and the first samples."""
+
+    def warn(samples: np.ndarray, text: str) -> None:
+        if samples.any():
+            first = ", ".join(names[place] for place in np.flatnonzero(samples)[:3])
+            log.warning("parts %s: %s (%s%s)", split, text, first, ", ..." if samples.sum() > 3 else "")
+
+    masked = cache.fitted.any(axis=1)
+    stray, absent = np.where(cache.fitted | ~masked[:, None], 0, pixels), cache.fitted & ~pixels.astype(bool)
+    unlisted = ~cache.listed
+    warn(unlisted, f"{unlisted.sum()} samples are not in data.fit_cache: no masks")
+    text = f"{stray.sum():,} pixels in {(stray > 0).any(axis=1).sum()} masks show a hand without a fit"
+    warn(stray.any(axis=1), f"{text}; are right and left swapped in data.fit_cache or data.mask_lmdb?")
+    count = absent.any(axis=1).sum()
+    warn(absent.any(axis=1), f"{count} of {masked.sum()} masks show no pixel of a hand that has a fit")
+    share = strange.sum() / max(strange.sum() + pixels.sum(), 1)
+    text = f"{strange.sum():,} pixels ({share:.1%} of those that are not background) had labels above 32"
+    warn(strange > 0, f"{text} and became background")
 
 
 def _posed_samples(

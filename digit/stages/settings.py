@@ -21,6 +21,8 @@ READS: dict[str, tuple[str, ...]] = {
     "check": (
         "run.seed",
         "data.image_lmdb",
+        "data.mask_lmdb",
+        "data.fit_cache",
         "data.check_images",
         "data.damaged_images",
         "evaluate.splits",

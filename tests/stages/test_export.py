@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 
 import cv2
 import numpy as np
@@ -84,7 +85,8 @@ def test_there_and_back_nothing_changes(exported, evaluated_run):
         assert one.keys() == other.keys() and len(one)
         for name in one.keys():  # noqa: SIM118
             np.testing.assert_array_equal(read(one.get(name), name), read(other.get(name), name))
-    before, after = (read_fits([layout.fit("test", k) for k in shards], 12) for layout in (ours, theirs))
+    fits = (read_fits([layout.fit("test", k) for k in shards], 12) for layout in (ours, theirs))
+    before, after = (table.drop(columns="drawn_from") for table in fits)
     pd.testing.assert_frame_equal(before, after)
 
 
@@ -109,15 +111,80 @@ def test_a_fit_without_a_mask_stops_parts(exported, evaluated_run, tmp_path):
     write_lmdb(tmp_path / "some.lmdb", kept)
     config = importing(evaluated_run, exported, mask_lmdb=str(tmp_path / "some.lmdb"))
     index(config, "test")
-    parts(config, "test", 0)
     with pytest.raises(UserError, match=r"some\.lmdb: has no mask of test/Capture1"):
-        parts(config, "test", 1)
-    assert not Layout.of(config).parts("test", 1).exists()
+        parts(config, "test", 0)
+    assert not Layout.of(config).parts("test", 0).exists()
+
+
+def edited_masks(exported, path, change):
+    """Write the masks of an exported layout with other labels."""
+
+    def edited(key, value):
+        if key.startswith(b"__"):
+            return value
+        labels = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_UNCHANGED)
+        return cv2.imencode(".png", change(labels).astype(np.uint8))[1].tobytes()
+
+    write_lmdb(path, [(key, edited(key, value)) for key, value in LmdbFile(exported / "segm_32.lmdb").items()])
+    return str(path)
+
+
+def test_empty_masks_of_fitted_hands_stop_parts(exported, evaluated_run, tmp_path):
+    config = importing(evaluated_run, exported, mask_lmdb=edited_masks(exported, tmp_path / "e.lmdb", lambda m: m * 0))
+    index(config, "test")
+    with pytest.raises(UserError, match=r"e\.lmdb: all \d+ masks of split test .* show no hand"):
+        parts(config, "test", 0)
+    assert not Layout.of(config).parts("test", 0).exists()
+
+
+def test_masks_that_contradict_the_fits_are_counted(exported, evaluated_run, tmp_path, caplog):
+    """Right and left swapped, and a label that does not exist."""
+
+    def swapped(mask):
+        other = np.where(mask == 0, 0, (mask + 15) % 32 + 1)
+        other[0, :2] = 77
+        return other
+
+    config = importing(evaluated_run, exported, mask_lmdb=edited_masks(exported, tmp_path / "s.lmdb", swapped))
+    index(config, "test")
+    parts(config, "test", 0)
+    text = caplog.text
+    assert re.search(r"[\d,]+ pixels in \d+ masks show a hand without a fit; are right and left swapped", text)
+    assert re.search(r"\d+ of \d+ masks show no pixel of a hand that has a fit \(Capture", text)
+    assert re.search(r"\d+ pixels \([\d.]+% of those that are not background\) had labels above 32", text)
+
+
+def test_check_names_every_problem_of_the_originals_files_at_once(exported, evaluated_run, tmp_path):
+    pairs = list(LmdbFile(exported / "segm_32.lmdb").items())
+    first, *_, last = (key for key, _ in pairs if key.startswith(b"test/"))
+    write_lmdb(tmp_path / "some.lmdb", [(k, b"junk" if k == first else v) for k, v in pairs if k != last])
+    (tmp_path / "cache").mkdir()
+    both = {"mask_lmdb": str(tmp_path / "some.lmdb"), "image_lmdb": str(exported)}
+    with pytest.raises(UserError) as caught:
+        check(importing(evaluated_run, exported, **both), "test")
+    text = str(caught.value)
+    assert "3 problems" in text and f"set data.image_lmdb to {exported / 'interhand.lmdb'}" in text
+    assert re.search(r"some\.lmdb: lacks masks of samples whose hands have fits \(\d+: Capture1", text)
+    assert re.search(r"some\.lmdb: masks cannot be used \(1: Capture0\S+ does not decode", text)
+    with pytest.raises(UserError, match=r"2 problems(.|\n)*meta_dict_test\.pkl: cannot be read"):
+        check(importing(evaluated_run, exported, **both, fit_cache=str(tmp_path / "cache")), "test")
+
+
+def test_check_refuses_empty_masks_and_masks_as_images(exported, evaluated_run, tmp_path):
+    config = importing(evaluated_run, exported, mask_lmdb=edited_masks(exported, tmp_path / "e.lmdb", lambda m: m * 0))
+    with pytest.raises(UserError, match=r"e\.lmdb: masks show no hand, though"):
+        check(config, "test")
+    masks = str(exported / "segm_32.lmdb")
+    config = importing(evaluated_run, exported, image_lmdb=masks, damaged_images="exclude")
+    with pytest.raises(UserError, match=r"segm_32\.lmdb: images are missing"):
+        check(config, "test")
 
 
 def test_masks_need_their_fit_errors(evaluated_run, exported):
     with pytest.raises(UserError, match=r"data\.fit_cache: missing"):
         importing(evaluated_run, exported, fit_cache=None)
+    with pytest.raises(UserError, match=r"data\.mask_lmdb: missing"):
+        importing(evaluated_run, exported, mask_lmdb=None)
 
 
 def test_weights_as_onnx_and_in_the_released_layout(evaluated_run, tmp_path):

@@ -64,6 +64,12 @@ def original_files(*paths):
     return present(*(f"{path}/data.mdb" if path and os.path.isdir(path) else path for path in paths))
 
 
+def rendered_files(wildcards):
+    """The original's masks and fit errors of a split, where masks come from there."""
+    cache = RUN.data.fit_cache
+    return RUN.data.mask_lmdb, cache and f"{cache}/meta_dict_{wildcards.split}.pkl"
+
+
 def data_files(wildcards):
     """What check and index read: with real data, the files that exist, so that check can name the rest."""
     annotations, rootnet = LAYOUT.annotations(wildcards.split), LAYOUT.rootnet(wildcards.split)

@@ -6,10 +6,7 @@ rule parts_shard:
         settings=LAYOUT.settings("parts"),
         tables=rules.index_split.output.tables,
         hands=hand_files,
-        rendered=lambda wildcards: original_files(
-            RUN.data.mask_lmdb,
-            RUN.data.fit_cache and f"{RUN.data.fit_cache}/meta_dict_{wildcards.split}.pkl",
-        ),
+        rendered=lambda wildcards: original_files(*rendered_files(wildcards)),
     output:
         store=LAYOUT.parts("{split}", "{shard}"),
         fit=LAYOUT.fit("{split}", "{shard}"),
