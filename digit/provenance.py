@@ -44,11 +44,13 @@ def backbone_warning(experiment: Experiment, origin: str) -> str | None:
     asked = experiment.model.pretrained
     if not origin.startswith("random") or (asked is None and experiment.preset != "paper"):
         return None
+    resnet = experiment.model.architecture == "internet"
+    file, library = ("of torchvision's weights", "torchvision") if resnet else ("hrnet_w32-36af842e.pth", "timm")
     reason = "model.pretrained is null" if asked is None else f"model.pretrained: {asked} was asked for and not had"
     return (
         f"The backbone started from RANDOM weights ({reason}), not from ImageNet's as in the paper. This is another "
         "recipe than the paper's: do not compare its numbers with published ones. Set model.pretrained to the file "
-        "hrnet_w32-36af842e.pth, or to timm on a machine with a network, and train again."
+        f"{file}, or to {library} on a machine with a network, and train again."
     )
 
 

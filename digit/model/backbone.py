@@ -1,19 +1,22 @@
-"""The image encoder: timm's HRNet up to its highest-resolution branch."""
+"""Image encoders: timm's HRNet up to its highest-resolution branch, torchvision's ResNet up to its last maps."""
 
 import hashlib
 import re
 import warnings
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from digit.console import log
 from digit.errors import UserError
 
-REMEDY = "give hrnet_w32-36af842e.pth of the original HRNet, 'timm' or null"
+HRNET_REMEDY = "give hrnet_w32-36af842e.pth of the original HRNet, 'timm' or null"
+RESNET_REMEDY = "give resnet50-0676ba61.pth or the like of torchvision, 'torchvision' or null"
 RANDOM = "random"
 """How every description of weights begins that are not pretrained."""
 
@@ -45,16 +48,39 @@ def create_backbone(name: str, pretrained: str | None = None) -> tuple[nn.Module
     channels: int = net.feature_info[1]["num_chs"]
     last = net.stage4[-1]
     last.fuse_layers = last.fuse_layers[:1]
-    return net, channels, _load_imagenet(net, name, pretrained)
+    if pretrained == "timm":
+        return net, channels, _load_from_timm(net, name)
+    return net, channels, _load_file(net, name, pretrained, HRNET_REMEDY)
 
 
-def _load_imagenet(net: nn.Module, name: str, pretrained: str | None) -> str:
+def create_resnet(name: str, pretrained: str | None = None) -> tuple[nn.Module, int, str]:
+    """Build a ResNet without its classifier.
+
+    Args:
+        name: One of torchvision's, such as ``resnet50``; parameters keep their names.
+        pretrained: None (random), ``"torchvision"`` (its IMAGENET1K_V1 weights, random when they cannot be fetched) or
+            the path of such a file.
+
+    Returns:
+        the module (images (B, 3, S, S) to (B, C, S/32, S/32)), C, and where the weights come from, beginning with
+        ``RANDOM`` if they are.
+
+    Raises:
+        UserError: for weights that do not fit.
+    """
+    whole = torchvision.models.get_model(name, weights=None)
+    channels: int = whole.fc.in_features
+    net = nn.Sequential(OrderedDict((k, v) for k, v in whole.named_children() if k not in ("avgpool", "fc")))
+    if pretrained == "torchvision":
+        return net, channels, _load_from_torchvision(net, name)
+    return net, channels, _load_file(net, name, pretrained, RESNET_REMEDY)
+
+
+def _load_file(net: nn.Module, name: str, pretrained: str | None, remedy: str) -> str:
     if pretrained is None:
         return RANDOM
-    if pretrained == "timm":
-        return _load_from_timm(net, name)
     path = Path(pretrained)
-    state = _read_state(path)
+    state = _read_state(path, remedy)
     expected = net.state_dict()
     # Files written before torch 0.4.1 do not count batches; the counts play no part with a fixed momentum.
     counters = {key: tensor for key, tensor in expected.items() if key.endswith("num_batches_tracked")}
@@ -68,25 +94,25 @@ def _load_imagenet(net: nn.Module, name: str, pretrained: str | None) -> str:
     if problems:
         raise UserError(
             f"{path}: {len(problems)} of {len(expected)} tensors do not fit {name}, the first: {problems[0]}; "
-            f"is it another network? {REMEDY}"
+            f"is it another network? {remedy}"
         )
     net.load_state_dict({key: state[key] for key in expected})
     return f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})"
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
+def _read_state(path: Path, remedy: str) -> dict[str, Tensor]:
     """Tensors of a weights file by their names in the network; what else the file holds is left out."""
     if not path.is_file():
-        raise UserError(f"model.pretrained: {path} does not exist; {REMEDY}")
+        raise UserError(f"model.pretrained: {path} does not exist; {remedy}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes make the unpickler fail in every way there is
         if re.search("Unsupported (global|class)", str(error)):
-            raise UserError(f"{path}: holds more than weights and is refused; {REMEDY}") from error
-        raise UserError(f"{path}: is damaged or no weights file; download it again, or {REMEDY}") from error
+            raise UserError(f"{path}: holds more than weights and is refused; {remedy}") from error
+        raise UserError(f"{path}: is damaged or no weights file; download it again, or {remedy}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
-        raise UserError(f"{path}: holds no dictionary of tensors; {REMEDY}")
+        raise UserError(f"{path}: holds no dictionary of tensors; {remedy}")
     return {
         str(key).removeprefix("module.").removeprefix("backbone."): value
         for key, value in state.items()
@@ -106,3 +132,14 @@ def _load_from_timm(net: nn.Module, name: str) -> str:
     net.load_state_dict({key: state[key] for key in net.state_dict()})
     hub = source.pretrained_cfg.get("hf_hub_id") or name
     return f"timm's ImageNet weights ({hub})"
+
+
+def _load_from_torchvision(net: nn.Module, name: str) -> str:
+    try:
+        source = torchvision.models.get_model(name, weights="IMAGENET1K_V1")
+    except Exception as error:  # whatever the download raises without a network
+        log.warning("torchvision's ImageNet weights of %s cannot be fetched: %s", name, error)
+        return f"{RANDOM}, because torchvision's weights could not be fetched"
+    state = source.state_dict()
+    net.load_state_dict({key: state[key] for key in net.state_dict()})
+    return f"torchvision's ImageNet weights ({name}, IMAGENET1K_V1)"

@@ -1,31 +1,18 @@
 """The network of DIGIT: part logits from image features, then both into a 2.5D pose."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from digit.config import ModelSettings
 from digit.model.backbone import create_backbone
+from digit.model.network import Network, Prediction, expected_bin, expected_joints
 from digit.model.segmentation import HandSegmentation
 from digit.model.unet import UNet
 from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 
 
-class Prediction(NamedTuple):
-    """What the network says of a batch, in heat-map cells (S/4 to a side) and bins."""
-
-    joint_xyz: Tensor
-    """(B, 42, 3) x, y and depth in heat-map cells."""
-    rel_root_depth: Tensor
-    """(B, 1) depth of the left root relative to the right one, in bins."""
-    hand_logits: Tensor
-    """(B, 2) logits of the right and the left hand being there."""
-    segm_logits: Tensor
-    """(B, 33, S/2, S/2) logits of background and parts."""
-
-
-class Digit(nn.Module):
+class Digit(Network):
     """DIGIT (3DV 2021). Attribute names follow the released weights.
 
     Args:
@@ -33,8 +20,7 @@ class Digit(nn.Module):
     """
 
     def __init__(self, settings: ModelSettings) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.backbone, channels, self.backbone_origin = create_backbone(settings.backbone, settings.pretrained)
         self.hand_segm = HandSegmentation(channels, settings.segm_upsample)
         first, second = settings.segm_features
@@ -56,36 +42,37 @@ class Digit(nn.Module):
         )
         self.hand_fc = nn.Sequential(nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, 2))
 
-    def forward(self, images: Tensor) -> Prediction:
-        """Predict from images (B, 3, S, S), float RGB in [0, 1]."""
+    def forward(self, images: Tensor, masks: Tensor | None = None) -> Prediction:
+        """Predict from images (B, 3, S, S), float RGB in [0, 1]; with fusion ``gt_mask`` from one-hot masks too."""
         features = self.backbone(images)[0]
         segm_logits = self.hand_segm(features)
-        parts = segm_logits.softmax(1) if self.settings.fusion == "softmax" else segm_logits
+        parts = self._parts(segm_logits, masks)
         merged = self.merge_layer(torch.cat([features, self.conv_segm_feat(parts)], dim=1))
         joint_xyz = expected_joints(self.conv_hm(merged), self.conv_depth(merged))
         summary = self.conv_head(merged).mean(dim=(2, 3))
         rel_root_depth = expected_bin(self.root_fc(summary))
-        return Prediction(joint_xyz, rel_root_depth, self.hand_fc(summary), segm_logits)
+        drawn = None if self.settings.fusion == "features" else segm_logits
+        return Prediction(joint_xyz, rel_root_depth, self.hand_fc(summary), drawn)
 
+    def _parts(self, segm_logits: Tensor, masks: Tensor | None) -> Tensor:
+        """What the pose network sees of the parts (B, 33, S/2, S/2)."""
+        match self.settings.fusion:
+            case "softmax":
+                return segm_logits.softmax(1)
+            case "argmax":
+                one_hot = functional.one_hot(segm_logits.argmax(1), LABEL_COUNT)
+                return one_hot.permute(0, 3, 1, 2).to(segm_logits.dtype)
+            case "gt_mask":
+                if masks is None:
+                    raise ValueError("fusion gt_mask: the network needs masks beside the images")
+                return masks.to(segm_logits.dtype)
+            case _:
+                return segm_logits
 
-def expected_joints(heat_logits: Tensor, depth_maps: Tensor) -> Tensor:
-    """Mean position under each joint's heat map: (B, J, H, W) twice to (B, J, 3) in cells.
-
-    The centre of cell (i, j) lies at (i + 0.5, j + 0.5); z is the mean of the depth map. Computed in
-    float32 whatever the precision of the network.
-    """
-    batch, joints, height, width = heat_logits.shape
-    heat = heat_logits.float().flatten(2).softmax(-1).view(batch, joints, height, width)
-    x = (heat.sum(2) * (torch.arange(width, device=heat.device) + 0.5)).sum(-1)
-    y = (heat.sum(3) * (torch.arange(height, device=heat.device) + 0.5)).sum(-1)
-    z = (heat * depth_maps.float()).sum(dim=(2, 3))
-    return torch.stack([x, y, z], dim=-1)
-
-
-def expected_bin(logits: Tensor) -> Tensor:
-    """Mean bin number under a softmax: (B, bins) to (B, 1)."""
-    probabilities = logits.float().softmax(-1)
-    return (probabilities * torch.arange(logits.shape[-1], device=logits.device)).sum(-1, keepdim=True)
+    def _flatten_heat_maps(self) -> None:
+        nn.init.constant_(self.conv_depth.get_parameter("bias"), self.settings.heatmap_size / 2)
+        with torch.no_grad():
+            self.conv_hm.weight *= 0.1
 
 
 def _summary_head(channels: int, widths: tuple[int, ...]) -> nn.Sequential:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from digit.model.digit import Digit
+from digit.config import ModelSettings
+from digit.model.network import Network, Prediction, needs_masks
 from digit.skeleton import LABEL_COUNT
 
 
@@ -26,7 +28,8 @@ class Outputs:
     inv_trans: np.ndarray
     """(n, 2, 3) float32 crop to image px."""
     segm_confusion: np.ndarray
-    """(33, 33) pixels by annotated (row) and predicted (column) label, over samples with a mask."""
+    """(33, 33) pixels by annotated (row) and predicted (column) label, over samples with a mask; 0 from a
+    network that draws no parts, as in the two below."""
     overlap_px: np.ndarray
     """(n, 32) pixels where predicted and annotated part agree; 0 without a mask."""
     union_px: np.ndarray
@@ -57,13 +60,25 @@ def to_input(batch: dict[str, Tensor]) -> Tensor:
     return image.clamp_(0, 255).div_(255)
 
 
+def to_inputs(batch: dict[str, Tensor], settings: ModelSettings) -> tuple[Tensor, ...]:
+    """What a network of these settings takes of a batch: images and, if it :func:`needs_masks`, masks.
+
+    A sample without a valid mask has a 0 in all 33 channels, which is another answer than background.
+    """
+    images = to_input(batch)
+    if not needs_masks(settings):
+        return (images,)
+    one_hot = functional.one_hot(batch["segm"].long(), LABEL_COUNT).permute(0, 3, 1, 2)
+    return images, one_hot * batch["segm_valid"][:, None, None, None]
+
+
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """Move a batch, without waiting where the memory is pinned."""
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
 @torch.inference_mode()
-def run(model: Digit, batches: Iterable[dict[str, Tensor]], device: torch.device) -> Outputs:
+def run(model: Network, batches: Iterable[dict[str, Tensor]], device: torch.device) -> Outputs:
     """Predict every batch in evaluation mode; the model's own mode is restored afterwards."""
     training = model.training
     model.eval()
@@ -73,7 +88,7 @@ def run(model: Digit, batches: Iterable[dict[str, Tensor]], device: torch.device
 
 
 @torch.no_grad()
-def recalibrate_batch_norm(model: nn.Module, batches: Iterable[dict[str, Tensor]], device: torch.device) -> None:
+def recalibrate_batch_norm(model: Network, batches: Iterable[dict[str, Tensor]], device: torch.device) -> None:
     """Replace the running statistics of batch normalisation by their plain mean over ``batches``.
 
     Weights do not change and training does not depend on running statistics, so this may be done at any time.
@@ -86,7 +101,7 @@ def recalibrate_batch_norm(model: nn.Module, batches: Iterable[dict[str, Tensor]
         norm.momentum = None
     model.train()
     for batch in batches:
-        model(to_input(to_device(batch, device)))
+        model(*to_inputs(to_device(batch, device), model.settings))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.train(training)
@@ -97,9 +112,12 @@ def recalibrate_batch_norm(model: nn.Module, batches: Iterable[dict[str, Tensor]
                 statistic /= torch.distributed.get_world_size()
 
 
-def _run_batch(model: Digit, batch: dict[str, Tensor]) -> Outputs:
-    prediction = model(to_input(batch))
-    confusion = _confusion(batch["segm"].long(), prediction.segm_logits.argmax(1), batch["segm_valid"] > 0)
+def _run_batch(model: Network, batch: dict[str, Tensor]) -> Outputs:
+    prediction: Prediction = model(*to_inputs(batch, model.settings))
+    # A network that draws no parts is not counted for background either.
+    counted = (batch["segm_valid"] > 0) & (prediction.segm_logits is not None)
+    drawn = batch["segm"].long() if prediction.segm_logits is None else prediction.segm_logits.argmax(1)
+    confusion = _confusion(batch["segm"].long(), drawn, counted)
     parts = confusion[:, 1:, 1:]
     overlap = parts.diagonal(dim1=1, dim2=2)
     union = confusion[:, 1:].sum(2) + confusion[:, :, 1:].sum(1) - overlap

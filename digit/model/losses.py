@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from digit.config import LossSettings
-from digit.model.digit import Prediction
+from digit.model.network import Prediction
 from digit.skeleton import BONES
 
 HAND_COUNT = 2
@@ -22,14 +22,21 @@ def digit_losses(prediction: Prediction, batch: dict[str, Tensor], weights: Loss
     rel_root = ((prediction.rel_root_depth - batch["rel_root_depth"]).abs() * batch["root_valid"]).mean()
     hand_logits = prediction.hand_logits.float()
     hand = functional.binary_cross_entropy_with_logits(hand_logits, batch["hand_type"], reduction="none")
-    segm = functional.cross_entropy(prediction.segm_logits.float(), batch["segm"].long(), reduction="none")
     return {
         "joint": weights.joint * joint,
         "rel_root_depth": weights.rel_root_depth * rel_root,
         "hand_type": weights.hand_type * (hand * batch["hand_type_valid"]).mean(),
-        "segm": weights.segm * (segm * batch["segm_valid"][:, None, None]).mean(),
+        "segm": weights.segm * _part_loss(prediction.segm_logits, batch),
         "bone": weights.bone * bone_loss(prediction.joint_xyz, batch["joint_coord"], batch["joint_valid"]),
     }
+
+
+def _part_loss(segm_logits: Tensor | None, batch: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy of part labels; 0 for a network that draws none."""
+    if segm_logits is None:
+        return batch["segm_valid"].new_zeros(())
+    segm = functional.cross_entropy(segm_logits.float(), batch["segm"].long(), reduction="none")
+    return (segm * batch["segm_valid"][:, None, None]).mean()
 
 
 def bone_loss(joint_xyz: Tensor, target_xyz: Tensor, joint_valid: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from digit.config import PRESETS, ModelSettings, resolve
 from digit.errors import UserError
-from digit.model.digit import Digit
+from digit.model.create import create_network
+from digit.model.network import Network
 
 PREFIX = "model.pose_reg."
 """What precedes a parameter's name in the released weights and in every checkpoint."""
@@ -32,7 +33,7 @@ HARMLESS: list[Any] = [
 """What Lightning checkpoints hold besides tensors: options, read as plain dictionaries, and single numbers."""
 
 
-def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Digit:
+def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Network:
     """Load a network in evaluation mode.
 
     Args:
@@ -83,18 +84,18 @@ def read_weights(path: Path) -> dict[str, Any]:
     return content
 
 
-def released_layout(model: Digit) -> dict[str, Tensor]:
+def released_layout(model: Network) -> dict[str, Tensor]:
     """The weights of a network as the released file holds them: flat, ``model.pose_reg...`` to tensor, on the CPU."""
     return {PREFIX + key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
 
 
-def build_model(settings: ModelSettings, state: dict[str, Tensor], source: str) -> Digit:
+def build_model(settings: ModelSettings, state: dict[str, Tensor], source: str) -> Network:
     """Build a network and load ``state`` into it, key for key.
 
     Raises:
         UserError: listing missing and unexpected keys and wrong shapes.
     """
-    model = Digit(dataclasses.replace(settings, pretrained=None))
+    model = create_network(dataclasses.replace(settings, pretrained=None))
     expected = {PREFIX + key: tensor.shape for key, tensor in model.state_dict().items()}
     problems = [f"missing {key}" for key in expected if key not in state]
     problems += [f"unexpected {key}" for key in state if key not in expected]

@@ -12,8 +12,8 @@ import torch
 from digit import geometry, metrics, scoring
 from digit.data.dataset import Batch, HandDataset
 from digit.figures import BONE_COLORS
-from digit.model.digit import Digit
-from digit.model.inference import Outputs, to_input
+from digit.model.inference import Outputs, to_inputs
+from digit.model.network import Network
 from digit.skeleton import BONES, HAND_TYPES, JOINT_HAND, JOINT_NAMES, LABEL_NAMES, ROOT_JOINTS, label_colors
 
 DISPLAY_PX = 320
@@ -34,8 +34,8 @@ class Sample:
     """Data URI of the crop."""
     true_mask: str | None
     """Data URI, transparent background."""
-    predicted_mask: str
-    """Data URI, transparent background."""
+    predicted_mask: str | None
+    """Data URI, transparent background; None from a network that draws no parts."""
     true_bones: list[tuple[float, float, float, float, str]]
     """x, y, x, y in display px and colour."""
     predicted_bones: list[tuple[float, float, float, float, str]]
@@ -76,7 +76,7 @@ def sample_means(errors: metrics.Errors) -> np.ndarray:
     return np.divide(total, valid.sum(axis=1), out=np.full(len(total), np.nan), where=valid.any(axis=1))
 
 
-def gallery(model: Digit, outputs: Outputs, dataset: HandDataset) -> list[Sample]:
+def gallery(model: Network, outputs: Outputs, dataset: HandDataset) -> list[Sample]:
     """Pick samples of an evaluated split and draw them; the network runs again for their masks only.
 
     Args:
@@ -108,7 +108,7 @@ def gallery(model: Digit, outputs: Outputs, dataset: HandDataset) -> list[Sample
             hands="right {:.2f}, left {:.2f}".format(*predictions.hand_probability[k]),
             image=_jpeg(shown["image"][k].numpy()),
             true_mask=_labels(shown["segm"][k].numpy()) if shown["segm_valid"][k] else None,
-            predicted_mask=_labels(predicted_labels[k]),
+            predicted_mask=_labels(predicted_labels[k]) if predicted_labels is not None else None,
             true_bones=_bones(annotated_px[k], annotated[k]),
             predicted_bones=_bones(predicted_px[k], drawn[k]),
             view={
@@ -127,10 +127,11 @@ def _crops(dataset: HandDataset, rows: np.ndarray, size: int) -> Batch:
     return crops.__getitems__(range(len(rows)))
 
 
-def _predict_labels(model: Digit, batch: Batch) -> np.ndarray:
-    """(n, S/2, S/2) uint8 most probable labels."""
+def _predict_labels(model: Network, batch: Batch) -> np.ndarray | None:
+    """(n, S/2, S/2) uint8 most probable labels; None from a network that draws no parts."""
     with torch.inference_mode():
-        return model(to_input(batch)).segm_logits.argmax(1).numpy().astype(np.uint8)
+        logits = model(*to_inputs(batch, model.settings)).segm_logits
+    return None if logits is None else logits.argmax(1).numpy().astype(np.uint8)
 
 
 def bone_colors() -> list[str]:

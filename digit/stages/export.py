@@ -16,6 +16,7 @@ from digit.data.store import Store
 from digit.errors import UserError
 from digit.files import read_json, replacing
 from digit.layout import Layout
+from digit.model.network import require_images_alone
 from digit.model.weights import load_model, released_layout
 from digit.skeleton import HANDS
 
@@ -27,7 +28,8 @@ def export_weights(checkpoint: Path, output: Path, preset: str) -> None:
     """Write a network as ``.onnx``, or as ``.pt`` in the layout of the released weights.
 
     Raises:
-        UserError: the checkpoint cannot be used, the ending is another one, or the ONNX file answers differently.
+        UserError: the checkpoint cannot be used, the ending is another one, the network needs masks (.onnx only), or
+            the ONNX file answers differently.
     """
     if output.suffix not in (".onnx", ".pt"):
         raise UserError(f"{output}: should end in .onnx or .pt, which says what to write")
@@ -37,6 +39,7 @@ def export_weights(checkpoint: Path, output: Path, preset: str) -> None:
             torch.save(released_layout(model), temporary)
         log.info("export: %s, %d tensors in the released layout", output, len(model.state_dict()))
         return
+    require_images_alone(model, str(checkpoint))
     from digit.model.onnx_export import write_onnx  # slow to import
 
     errors = write_onnx(model, output)

@@ -14,7 +14,7 @@ from digit.data.dataset import DECODE_COLOR
 from digit.errors import UserError
 from digit.figures import draw_skeleton, overlay_mask, upscale_mask
 from digit.files import read_json, replacing, write_json
-from digit.model.digit import Digit
+from digit.model.network import Network, require_images_alone
 from digit.model.weights import load_model
 from digit.skeleton import FIRST_LABEL, HANDS, JOINT_HAND, JOINT_NAMES, JOINTS_PER_HAND, PARTS_PER_HAND
 
@@ -40,7 +40,7 @@ class Pose:
     rel_root_mm: float
     """Depth of the left wrist minus that of the right one."""
     labels: np.ndarray
-    """(H, W) uint8 part labels in the image."""
+    """(H, W) uint8 part labels in the image; all background from a network that draws no parts."""
 
 
 def predict(
@@ -66,14 +66,15 @@ def predict(
         The JSON files written.
 
     Raises:
-        UserError: for an unreadable image, a bad box file or a wrong checkpoint; before anything is written where
-            that can be known.
+        UserError: for an unreadable image, a bad box file or a wrong checkpoint, also one that needs masks; before
+            anything is written where that can be known.
     """
     if not 0 <= hand_threshold <= 1:
         raise UserError(f"hand threshold {hand_threshold}: give a probability from 0 to 1")
     paths = find_images(images)
     boxes_px = read_boxes(boxes, paths) if boxes else {}
     model = load_model(checkpoint, preset)
+    require_images_alone(model, str(checkpoint))
     written = []
     for path in track(paths, "predict", len(paths)):
         image = read_picture(path)
@@ -150,7 +151,7 @@ def whole_image(width: int, height: int) -> np.ndarray:
     return geometry.square_box(np.array([0.0, 0.0, width, height]), enlarge=1.0)
 
 
-def estimate(model: Digit, image: np.ndarray, box_px: np.ndarray) -> Pose:
+def estimate(model: Network, image: np.ndarray, box_px: np.ndarray) -> Pose:
     """Run the network on the crop of a square box (4,) of an image (H, W, 3) uint8 RGB."""
     settings = model.settings
     size, cells = settings.input_size, settings.heatmap_size
@@ -160,7 +161,11 @@ def estimate(model: Digit, image: np.ndarray, box_px: np.ndarray) -> Pose:
         prediction = model(torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255)
     joints = prediction.joint_xyz[0].double().numpy()
     rel_root = geometry.cells_to_depth(prediction.rel_root_depth.numpy(), settings.root_box_mm, settings.root_bins)
-    labels = upscale_mask(prediction.segm_logits[0].argmax(0).numpy().astype(np.uint8), SMOOTH)
+    if prediction.segm_logits is None:  # a network that draws no parts
+        coarse = np.zeros((settings.mask_size, settings.mask_size), np.uint8)
+    else:
+        coarse = prediction.segm_logits[0].argmax(0).numpy().astype(np.uint8)
+    labels = upscale_mask(coarse, SMOOTH)
     # Label px are SMOOTH finer than the network's; pixel centres sit at integers in both.
     finer = labels.shape[0] / size
     image_to_labels = image_to_crop * finer + np.array([[0, 0, (SMOOTH - 1) / 2]] * 2)

@@ -14,7 +14,8 @@ import digit
 from digit.config import PRESETS, ModelSettings, resolve
 from digit.errors import UserError
 from digit.model.backbone import create_backbone
-from digit.model.digit import Digit, expected_bin, expected_joints
+from digit.model.digit import Digit
+from digit.model.network import expected_bin, expected_joints
 from digit.model.weights import PREFIX, load_model
 
 TINY = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"].model
