@@ -17,6 +17,7 @@ import yaml
 
 from digit import schema
 from digit.errors import UserError
+from digit.presets import PRESETS
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -280,42 +281,6 @@ class Config:
         {}, "Experiments by name; changing one retrains that one only; null takes one out."
     )
     evaluate: EvaluateSettings = _key(EvaluateSettings(), "Evaluation.")
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "tiny": {
-        "model": {
-            "backbone": "hrnet_w18_small",
-            "input_size": 64,
-            "depth_box_mm": 200.0,
-            "segm_upsample": [16, 16],
-            "segm_features": [16, 16],
-            "unet": [24, 32, 48, 64],
-            "head": [24, 32, 48, 64],
-            "resnet": "resnet18",
-            "deconvolution": [32, 32, 32],
-        },
-        "augment": {"translation": 0.03, "scale": 0.06, "rotation_deg": 8.0},
-        "losses": {"joint": 8.0, "rel_root_depth": 0.2},
-        "training": {
-            "max_epoch": 25,
-            "batch_size": 16,
-            "iter_batch": 16,
-            "optimizer": "adamw",
-            "lr": 2e-3,
-            "schedule": "one_cycle",
-            "weight_decay": 0.01,
-            "clip_norm": 10.0,
-            "precision": "32",
-            "eval_every_epoch": 5,
-            "recalibrate_images": 512,
-            "devices": 2,
-            "num_workers": 0,
-        },
-    },
-}
-"""What each preset changes from the paper's values, which are the dataclasses' defaults."""
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py
 FLOORS = [
     # pure facts, and what everybody needs to talk and to write
     ["errors", "skeleton", "console"],
-    ["geometry", "files", "pickles", "processes", "schema"],
+    ["geometry", "files", "pickles", "presets", "processes", "schema"],
     ["config"],
     ["layout"],
     # folders that do not import one another

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from digit.config import (
-    PRESETS,
     SCHEMA_PATH,
     Config,
     Experiment,
@@ -20,6 +19,7 @@ from digit.config import (
     write_schema,
 )
 from digit.errors import UserError
+from digit.presets import PRESETS
 from digit.stages.settings import ALWAYS, EXPERIMENT_READS, READS, as_yaml, stage_settings
 
 ROOT = Path(__file__).parents[1]

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digit.config import PRESETS, ModelSettings, resolve
+from digit.config import ModelSettings, resolve
 from digit.errors import UserError
 from digit.model.create import create_network
 from digit.model.network import Network
+from digit.presets import PRESETS
 
 PREFIX = "model.pose_reg."
 """What precedes a parameter's name in the released weights and in every checkpoint."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from digit.config import PRESETS, Config, Experiment, to_dict
+from digit.config import Config, Experiment, to_dict
+from digit.presets import PRESETS
 from digit.provenance import backbone_warning
 from digit.report.facts import ROOT_NAMES, Trained, duration
 from digit.report.published import PUBLISHED

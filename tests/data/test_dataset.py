@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from digit.config import PRESETS, resolve
+from digit.config import resolve
 from digit.data.dataset import EpochSampler, whole_batch
 from digit.data.prepared import open_dataset
 from digit.errors import UserError
 from digit.layout import Layout
+from digit.presets import PRESETS
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts

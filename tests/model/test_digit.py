@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import digit
-from digit.config import PRESETS, ModelSettings, resolve
+from digit.config import ModelSettings, resolve
 from digit.errors import UserError
 from digit.model.backbone import create_backbone
 from digit.model.digit import Digit
 from digit.model.network import expected_bin, expected_joints
 from digit.model.weights import PREFIX, load_model
+from digit.presets import PRESETS
 
 TINY = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"].model
 
