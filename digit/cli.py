@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from digit import __version__
-from digit.config import SPLITS, Config, RootDepth, Split, load_config, to_dict
+from digit.config import Config, RootDepth, Split, load_config, to_dict
 from digit.console import configure_logging
 from digit.errors import UserError
 from digit.layout import Layout
@@ -192,13 +192,24 @@ def export(
         Literal["original"] | None, typer.Option(help="Write the prepared data as the original's scripts leave them.")
     ] = None,
     split: Annotated[
-        list[SomeSplits] | None, typer.Option("--split", "-s", help="Splits to write; all by default.")
+        list[SomeSplits] | None,
+        typer.Option("--split", "-s", help="Splits to write; by default all that are prepared."),
     ] = None,
     only: Annotated[
         list[SomeKinds] | None,
         typer.Option(help="Write only this of the layout; repeat it for more."),
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="With --layout, replace files that are there, which is refused otherwise; never those that "
+            "data.image_lmdb, data.mask_lmdb and data.fit_cache read.",
+        ),
+    ] = False,
+    preset: Annotated[
+        Preset | None, typer.Option(help="Size of the network, where the checkpoint does not say; paper unless given.")
+    ] = None,
     config: ConfigFiles = DEFAULT_CONFIG,
 ) -> None:
     """Write a network as ONNX or .pt, or the prepared data in the layout of the original."""
@@ -207,11 +218,13 @@ def export(
     if (checkpoint is None) == (layout is None):
         raise UserError("export: give either --checkpoint FILE (a network) or --layout original (the prepared data)")
     if checkpoint is not None:
-        if split or only:
-            raise UserError("export: --split and --only belong to --layout; a network has no splits")
+        if split or only or overwrite:
+            raise UserError("export: --split, --only and --overwrite belong to --layout; a network has no splits")
         stage.export_weights(checkpoint, output, preset)
     else:
-        stage.export_layout(load_config(*config), output, list(split or SPLITS), list(only or stage.KINDS))
+        if preset:
+            raise UserError("export: --preset belongs to --checkpoint; prepared data have no network")
+        stage.export_layout(load_config(*config), output, split, list(only or stage.KINDS), overwrite)
 
 
 @app.command(rich_help_panel=OTHER)

@@ -32,6 +32,25 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(temporary)
 
 
+def require_writable(path: Path) -> None:
+    """Make the folder of an output that will take long to make, and try to write there.
+
+    Raises:
+        UserError: when nothing can be written there.
+    """
+    probe = path.with_name(f".{path.name}.partial")
+    above = next(folder for folder in path.parents if folder.exists() or folder == folder.parent)
+    if not above.is_dir():
+        raise UserError(f"{path}: cannot be written, because {above} is a file; choose another place")
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        remove(probe)
+        probe.touch()
+        remove(probe)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
 def remove(path: Path) -> None:
     """Delete a file or a folder if it is there."""
     if path.is_dir() and not path.is_symlink():

@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from digit.errors import UserError
-from digit.files import read_json, remove, replacing, write_json
+from digit.files import read_json, remove, replacing, require_writable, write_json
 
 
 def test_a_finished_file_takes_its_place(tmp_path):
@@ -75,3 +76,13 @@ def test_broken_json_names_file_cause_and_remedy(tmp_path):
         read_json(path, "download it again")
     with pytest.raises(UserError, match=r"absent\.json: cannot be read \(No such file or directory\); get it"):
         read_json(tmp_path / "absent.json", "get it")
+
+
+def test_places_where_nothing_can_be_written_are_named(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    require_writable(tmp_path / "new" / "a.pt")
+    assert list((tmp_path / "new").iterdir()) == []
+    with pytest.raises(UserError, match=r"file/x/a\.pt: cannot be written, because .*file is a file"):
+        require_writable(tmp_path / "file" / "x" / "a.pt")
+    with pytest.raises(UserError, match=r"a\.pt: cannot be written \("):
+        require_writable(Path("/proc/a.pt"))

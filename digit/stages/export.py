@@ -1,12 +1,14 @@
 """export: weights for other software, and prepared data in the layout of the original's scripts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
-from digit.config import Config
+from digit.config import SPLITS, Config, ModelSettings, resolve
 from digit.console import log
 from digit.data import original_export
 from digit.data.fits import read_fits
@@ -14,7 +16,7 @@ from digit.data.index import SplitIndex, open_index
 from digit.data.interhand import Release
 from digit.data.store import Store
 from digit.errors import UserError
-from digit.files import read_json, replacing
+from digit.files import read_json, replacing, require_writable
 from digit.layout import Layout
 from digit.model.network import require_images_alone
 from digit.model.weights import load_model, released_layout
@@ -22,67 +24,207 @@ from digit.skeleton import HANDS
 
 KINDS = ("images", "masks", "annotations")
 """What the original's layout consists of."""
+IMAGES, MASKS = "interhand.lmdb", "segm_32.lmdb"
 
 
-def export_weights(checkpoint: Path, output: Path, preset: str) -> None:
+def export_weights(checkpoint: Path, output: Path, preset: str | None = None) -> None:
     """Write a network as ``.onnx``, or as ``.pt`` in the layout of the released weights.
 
+    Args:
+        checkpoint: the network's weights.
+        output: the file to write or replace.
+        preset: size of the network where the checkpoint does not say; None: the paper's.
+
     Raises:
-        UserError: the checkpoint cannot be used, the ending is another one, the network needs masks (.onnx only), or
-            the ONNX file answers differently.
+        UserError: the checkpoint cannot be used, the ending is another one, the network needs masks (.onnx only),
+            the file cannot be written, or the ONNX file answers differently.
     """
     if output.suffix not in (".onnx", ".pt"):
         raise UserError(f"{output}: should end in .onnx or .pt, which says what to write")
-    model = load_model(checkpoint, preset)
+    if output.is_dir():
+        raise UserError(f"{output}: is a folder; name the file to write")
+    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
+        raise UserError(f"{output}: is the checkpoint itself; choose another name")
+    model = load_model(checkpoint, preset or "paper")
+    if preset and model.settings != _sizes(preset):
+        log.warning("export: %s says how large its network is, so --preset %s is ignored", checkpoint, preset)
+    if output.suffix == ".onnx":
+        require_images_alone(model, str(checkpoint))
+    require_writable(output)
     if output.suffix == ".pt":
-        with replacing(output) as temporary:
-            torch.save(released_layout(model), temporary)
+        try:
+            with replacing(output) as temporary:
+                torch.save(released_layout(model), temporary)
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{output}: cannot be written ({error})") from error
         log.info("export: %s, %d tensors in the released layout", output, len(model.state_dict()))
         return
-    require_images_alone(model, str(checkpoint))
     from digit.model.onnx_export import write_onnx  # slow to import
 
     errors = write_onnx(model, output)
     log.info("export: %s; ONNX Runtime agrees with torch to %.1e of each output's range", output, max(errors.values()))
 
 
-def export_layout(config: Config, output: Path, splits: Sequence[str], kinds: Sequence[str] = KINDS) -> None:
+def _sizes(preset: str) -> ModelSettings:
+    return resolve({"experiments": {"named": {"preset": preset}}}).experiments["named"].model
+
+
+def export_layout(
+    config: Config,
+    output: Path,
+    splits: Sequence[str] | None = None,
+    kinds: Sequence[str] = KINDS,
+    overwrite: bool = False,
+) -> None:
     """Write what images, parts and index prepared as the original's scripts leave it.
 
     ``interhand.lmdb`` (images), ``segm_32.lmdb`` and ``cache/meta_dict_<split>.pkl`` (masks) and
-    ``annotations/<split>/InterHand2.6M_<split>_data.pkl`` (annotations).
+    ``annotations/<split>/InterHand2.6M_<split>_data.pkl`` (annotations). Everything is opened before anything is
+    written.
+
+    Args:
+        config: of the run.
+        output: folder to write into.
+        splits: None for those that are prepared.
+        kinds: some of ``KINDS``.
+        overwrite: replace files of an earlier export.
 
     Raises:
-        UserError: when an earlier stage's files are missing or damaged.
+        UserError: when a split is not prepared or its files are damaged, when a file is in the way, or when it is
+            one that the configuration reads.
     """
-    layout, shards = Layout.of(config), range(config.data.shards)
-    indices = {split: open_index(layout.index(split)) for split in splits}
-    if "images" in kinds:
-        images = {split: Store([layout.images(split, shard) for shard in shards]) for split in splits}
-        path = output / "interhand.lmdb"
-        count = original_export.write_store(path, images, original_export.image_key, original_export.encode_image)
-        log.info("export: %s, %d images, %d left out", path, count, sum(len(s.excluded()) for s in images.values()))
-    if "masks" in kinds:
-        masks = {split: Store([layout.parts(split, shard) for shard in shards]) for split in splits}
-        path = output / "segm_32.lmdb"
+    layout = Layout.of(config)
+    chosen = list(splits or (split for split in SPLITS if _is_indexed(layout, split)))
+    if not chosen:
+        raise UserError(f"{layout.run}: no split is prepared; run `snakemake --cores all images parts` first")
+    targets = _targets(config, output, chosen, kinds)
+    _require_free(config, output, targets, overwrite)
+    prepared = {split: _open(config, split, kinds) for split in chosen}
+    for path in targets:
+        require_writable(path)
+    for split, source in prepared.items():
+        if source.annotations:
+            content = read_json(source.annotations, "download the annotations again")
+            _write_pickle(_annotations(output, source.annotations, split), content)
+        if source.fits is not None:
+            _write_pickle(output / "cache" / f"meta_dict_{split}.pkl", _fit_entries(source.index, source.fits))
+    masks = {split: source.masks for split, source in prepared.items() if source.masks}
+    if masks:
+        path = output / MASKS
         count = original_export.write_store(path, masks, original_export.mask_key, original_export.encode_labels)
         log.info("export: %s, %d masks", path, count)
-        for split, index in indices.items():
-            path = output / "cache" / f"meta_dict_{split}.pkl"
-            original_export.write_pickle(path, _fit_entries(layout, index, shards))
+    images = {split: source.images for split, source in prepared.items() if source.images}
+    if images:
+        path = output / IMAGES
+        count = original_export.write_store(path, images, original_export.image_key, original_export.encode_image)
+        log.info("export: %s, %d images, %d left out", path, count, sum(len(s.excluded()) for s in images.values()))
+
+
+def _targets(config: Config, output: Path, splits: Sequence[str], kinds: Sequence[str]) -> list[Path]:
+    """The files and stores that would be written."""
+    targets = [output / IMAGES] if "images" in kinds else []
+    if "masks" in kinds:
+        targets += [output / MASKS, *(output / "cache" / f"meta_dict_{split}.pkl" for split in splits)]
     if "annotations" in kinds:
-        for split in splits:
-            source = Release.of(config).annotation(split, "data")
-            content = read_json(source, "download the annotations again")
-            path = output / "annotations" / split / f"{source.stem}.pkl"
-            original_export.write_pickle(path, content)
-            log.info("export: %s", path)
+        release = Release.of(config)
+        targets += [_annotations(output, release.annotation(split, "data"), split) for split in splits]
+    return targets
 
 
-def _fit_entries(layout: Layout, index: SplitIndex, shards: Sequence[int]) -> dict[str, dict[str, object]]:
+def _annotations(output: Path, source: Path, split: str) -> Path:
+    return output / "annotations" / split / f"{source.stem}.pkl"
+
+
+def _require_free(config: Config, output: Path, targets: Sequence[Path], overwrite: bool) -> None:
+    """Let nothing be replaced that nobody asked to replace, and never what this configuration reads."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output}: is a file; --layout writes a folder")
+    for key in ("image_lmdb", "mask_lmdb", "fit_cache"):
+        value = getattr(config.data, key)
+        own = Path(value).resolve() if value else None
+        for target in (path.resolve() for path in targets):
+            if own and (own.is_relative_to(target) or target.parent == own):
+                raise UserError(f"{target}: is what data.{key} reads, and is not overwritten; choose another --output")
+    there = [path for path in targets if path.exists() or path.is_symlink()]
+    if there and not overwrite:
+        names = ", ".join(str(path) for path in there)
+        raise UserError(
+            f"{names}: already there, and an export holds only the splits that it is given; choose another --output, "
+            "or replace what is there with --overwrite"
+        )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is to be exported of a split."""
+
+    index: SplitIndex
+    images: Store | None
+    masks: Store | None
+    fits: pd.DataFrame | None
+    annotations: Path | None
+
+
+def _is_indexed(layout: Layout, split: str) -> bool:
+    return (layout.index(split) / "index.json").is_file()
+
+
+def _open(config: Config, split: str, kinds: Sequence[str]) -> Prepared:
+    """Open everything that is to be exported of a split.
+
+    Raises:
+        UserError: something is missing or damaged, or does not belong to the split's index.
+    """
+    layout, shards = Layout.of(config), range(config.data.shards)
+    if not _is_indexed(layout, split):
+        raise UserError(f"split {split} is not prepared; run `snakemake --cores all images parts`, or leave it out")
+    index = open_index(layout.index(split))
+    images = masks = fits = annotations = None
+    if "images" in kinds:
+        images = _store(split, "images", [layout.images(split, shard) for shard in shards])
+        _require_all(split, "images", len(images) + len(images.excluded()), len(index))
+    if "masks" in kinds:
+        masks = _store(split, "parts", [layout.parts(split, shard) for shard in shards])
+        fits = read_fits([layout.fit(split, shard) for shard in shards], len(index))
+        _require_all(split, "parts", len(masks), int(fits[[f"fitted_{hand}" for hand in HANDS]].any(axis=1).sum()))
+    if "annotations" in kinds:
+        annotations = Release.of(config).annotation(split, "data")
+        if not annotations.is_file():
+            raise UserError(f"{annotations}: does not exist; set data.root to the folder with the data")
+    return Prepared(index, images, masks, fits, annotations)
+
+
+def _store(split: str, stage: str, paths: Sequence[Path]) -> Store:
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"split {split} is not prepared: {missing[0]} is missing ({len(missing)} of {len(paths)} files); "
+            f"run `snakemake --cores all {stage}`"
+        )
+    store = Store(paths)
+    len(store)  # opens every shard
+    return store
+
+
+def _require_all(split: str, stage: str, count: int, expected: int) -> None:
+    if count != expected:
+        raise UserError(
+            f"split {split}: {stage} has {count} samples, expected {expected}; it was made with other data or "
+            f"data.shards; run `snakemake --cores all {stage}` again"
+        )
+
+
+def _write_pickle(path: Path, content: object) -> None:
+    try:
+        original_export.write_pickle(path, content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    log.info("export: %s", path)
+
+
+def _fit_entries(index: SplitIndex, fits: pd.DataFrame) -> dict[str, dict[str, object]]:
     """Fit errors of a split. A hand that was fitted but could not be measured has the original's NaN."""
-    fits = read_fits([layout.fit(index.split, shard) for shard in shards], len(index))
     errors_mm = fits[[f"fit_{hand}_mm" for hand in HANDS]].to_numpy(float)
-    fitted = np.isfinite(errors_mm) | fits[[f"valid_{hand}" for hand in HANDS]].to_numpy(bool)
+    fitted = fits[[f"fitted_{hand}" for hand in HANDS]].to_numpy(bool)
     sizes_px = np.stack([index.width, index.height], axis=1)
     return original_export.fit_entries(index.split, index.keys(), errors_mm, fitted, sizes_px)

@@ -201,14 +201,16 @@ def _warn_of_masks(
             first = ", ".join(names[place] for place in np.flatnonzero(samples)[:3])
             log.warning("parts %s: %s (%s%s)", split, text, first, ", ..." if samples.sum() > 3 else "")
 
-    masked = cache.fitted.any(axis=1)
+    masked: np.ndarray = np.any(cache.fitted, axis=1)
     stray, absent = np.where(cache.fitted | ~masked[:, None], 0, pixels), cache.fitted & ~pixels.astype(bool)
     unlisted = ~cache.listed
     warn(unlisted, f"{unlisted.sum()} samples are not in data.fit_cache: no masks")
     text = f"{stray.sum():,} pixels in {(stray > 0).any(axis=1).sum()} masks show a hand without a fit"
-    warn(stray.any(axis=1), f"{text}; are right and left swapped in data.fit_cache or data.mask_lmdb?")
-    count = absent.any(axis=1).sum()
-    warn(absent.any(axis=1), f"{count} of {masked.sum()} masks show no pixel of a hand that has a fit")
+    warn(np.any(stray, axis=1), f"{text}; are right and left swapped in data.fit_cache or data.mask_lmdb?")
+    warn(
+        np.any(absent, axis=1),
+        f"{absent.any(axis=1).sum()} of {masked.sum()} masks show no pixel of a hand that has a fit",
+    )
     share = strange.sum() / max(strange.sum() + pixels.sum(), 1)
     text = f"{strange.sum():,} pixels ({share:.1%} of those that are not background) had labels above 32"
     warn(strange > 0, f"{text} and became background")

@@ -3,6 +3,8 @@
 import json
 import pickle
 import re
+import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from digit.config import resolve, to_dict
+from digit.config import merge, resolve, to_dict
 from digit.data.dataset import read_image, read_mask
 from digit.data.fits import read_fits
 from digit.data.index import open_index
@@ -203,6 +205,103 @@ def test_weights_as_onnx_and_in_the_released_layout(evaluated_run, tmp_path):
             np.testing.assert_allclose(found, one.numpy(), atol=1e-3)
     metadata = session.get_modelmeta().custom_metadata_map
     assert json.loads(metadata["settings"])["input_size"] == 64 and "joint_xyz" in metadata["units"]
+
+
+def test_nothing_is_replaced_unless_told(exported, evaluated_run):
+    before = (exported / "interhand.lmdb" / "data.mdb").read_bytes()
+    with pytest.raises(UserError, match=r"interhand\.lmdb, .*segm_32\.lmdb: already there.*--overwrite"):
+        export_layout(evaluated_run.config, exported, ["train"])
+    with pytest.raises(UserError, match=r"^\S*meta_dict_test\.pkl: already there"):
+        (exported / "segm_32.lmdb").rename(exported / "kept.lmdb")
+        export_layout(evaluated_run.config, exported, ["test"], ["masks"])
+    assert (exported / "interhand.lmdb" / "data.mdb").read_bytes() == before
+    export_layout(evaluated_run.config, exported, ["train"], overwrite=True)
+    assert LmdbFile(exported / "interhand.lmdb").get(b"__len__") == pickle.dumps(12, 2)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"image_lmdb": None, "hand_model": "open"}, {"mask_lmdb": None, "fit_cache": None}]
+)
+@pytest.mark.parametrize("content", ["", "/data.mdb"])
+def test_what_the_configuration_reads_is_never_replaced(exported, evaluated_run, changes, content):
+    stores = {"image_lmdb": f"{exported}/interhand.lmdb{content}", "mask_lmdb": f"{exported}/segm_32.lmdb{content}"}
+    config = importing(evaluated_run, exported, **(stores | changes))
+    (exported.parent / "link").symlink_to(exported)
+    key = "image_lmdb" if changes.get("image_lmdb", "") is not None else "mask_lmdb"
+    with pytest.raises(UserError, match=rf"is what data\.{key} reads"):
+        export_layout(config, exported.parent / "link", ["test"], overwrite=True)
+    if "mask_lmdb" not in changes:
+        (exported / "segm_32.lmdb").rename(exported / "kept.lmdb")
+        settings = importing(evaluated_run, exported, image_lmdb=None, mask_lmdb=f"{exported}/kept.lmdb")
+        with pytest.raises(UserError, match=r"is what data\.fit_cache reads"):
+            export_layout(settings, exported, ["train"], ["masks"])
+
+
+def test_prepared_splits_are_the_default(evaluated_run, tmp_path):
+    shutil.rmtree(evaluated_run.layout.index("train"))
+    export_layout(evaluated_run.config, tmp_path / "some")
+    assert sorted(path.name for path in (tmp_path / "some/cache").iterdir()) == [
+        "meta_dict_test.pkl",
+        "meta_dict_val.pkl",
+    ]
+    with pytest.raises(UserError, match=r"split train is not prepared; run `snakemake"):
+        export_layout(evaluated_run.config, tmp_path / "other", ["train", "test"])
+    for split in ("val", "test"):
+        shutil.rmtree(evaluated_run.layout.index(split))
+    with pytest.raises(UserError, match=r"no split is prepared; run `snakemake"):
+        export_layout(evaluated_run.config, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_everything_is_opened_before_anything_is_written(evaluated_run, tmp_path):
+    path = evaluated_run.layout.parts("test", 1)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"1\.lmdb: is cut off"):
+        export_layout(evaluated_run.config, tmp_path / "out", ["test"])
+    path.unlink()
+    with pytest.raises(UserError, match=r"split test is not prepared: .*1\.lmdb is missing \(1 of 2 files\)") as caught:
+        export_layout(evaluated_run.config, tmp_path / "out", ["test"])
+    assert "delete" not in str(caught.value) and not (tmp_path / "out").exists()
+    fewer = resolve(merge(to_dict(evaluated_run.config), {"data": {"shards": 1}}))
+    with pytest.raises(UserError, match=r"images has 6 samples, expected 12"):
+        export_layout(fewer, tmp_path / "out", ["val"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_instead_of_a_folder_is_refused(evaluated_run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match="is a file"):
+            export_layout(evaluated_run.config, output, ["test"])
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("ending", ["pt", "onnx"])
+def test_weights_are_not_written_where_they_cannot_be(evaluated_run, tmp_path, ending):
+    (tmp_path / f"folder.{ending}").mkdir()
+    (tmp_path / "file").touch()
+    for output, message in (
+        (tmp_path / f"folder.{ending}", "is a folder"),
+        (tmp_path / "file" / f"x.{ending}", "is a file"),
+        (Path(f"/proc/x.{ending}"), "cannot be written"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            export_weights(evaluated_run.checkpoint, output)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_is_not_replaced_by_its_own_export(evaluated_run, tmp_path):
+    export_weights(evaluated_run.checkpoint, tmp_path / "tiny.pt")
+    with pytest.raises(UserError, match="is the checkpoint itself"):
+        export_weights(tmp_path / "tiny.pt", tmp_path / "tiny.pt", "tiny")
+
+
+def test_a_preset_that_is_not_used_is_said(evaluated_run, tmp_path, caplog):
+    export_weights(evaluated_run.checkpoint, tmp_path / "a.pt", "tiny")
+    assert "ignored" not in caplog.text
+    export_weights(evaluated_run.checkpoint, tmp_path / "b.pt", "paper")
+    assert "best.ckpt says how large its network is, so --preset paper is ignored" in caplog.text
 
 
 def test_an_unknown_ending_is_refused(evaluated_run, tmp_path):
