@@ -182,7 +182,9 @@ def _describe(tallied: metrics.Tally, resamples: int, seed: int) -> dict[str, An
 
 
 def _notes(described: dict[str, Any], tallied: metrics.Tally) -> list[str]:
-    notes = [f"{name}: null, no valid sample" for name, value in described["metrics"].items() if value is None]
+    undefined = [name for name, value in described["metrics"].items() if value is None]
+    reasons = {"part_iou": "no sample with a mask, or a network that draws no parts"}
+    notes = [f"{name}: null, {reasons.get(name, 'no valid sample')}" for name in undefined]
     for name, joints in metrics.skipped_joints(tallied).items():
         if joints:
             notes.append(f"mpjpe_{name}: {len(joints)} joints without a valid sample are left out")

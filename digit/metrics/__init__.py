@@ -2,11 +2,13 @@
 
 Predictions and annotations become :class:`Errors` per sample (:func:`measure`, or :func:`measure_constant`
 for the mean-pose yardstick); :func:`tally` adds them up per frame; :func:`scalars`, :func:`intervals`,
-:func:`per_joint` and :func:`pck` read the sums. The definitions stand in docs/protocol.md.
+:func:`per_joint` and :func:`pck` read the sums, :func:`differences` those of two predictors. The definitions stand in
+docs/protocol.md.
 """
 
 from digit.metrics.constant import ConstantPose, fit_constant, measure_constant
 from digit.metrics.measure import Errors, Predictions, Space, Truth, measure, predicted_joints
+from digit.metrics.paired import LOWER_IS_BETTER, Difference, differences
 from digit.metrics.summary import (
     PCK_THRESHOLDS_MM,
     SCALARS,
@@ -21,7 +23,7 @@ from digit.metrics.summary import (
 )
 
 __all__ = [
-    "PCK_THRESHOLDS_MM", "SCALARS", "ConstantPose", "Errors", "Predictions", "Space", "Tally", "Truth", "fit_constant",
-    "intervals", "measure", "measure_constant", "part_iou", "pck", "per_joint", "predicted_joints", "scalars",
-    "skipped_joints", "tally",
+    "LOWER_IS_BETTER", "PCK_THRESHOLDS_MM", "SCALARS", "ConstantPose", "Difference", "Errors", "Predictions", "Space",
+    "Tally", "Truth", "differences", "fit_constant", "intervals", "measure", "measure_constant", "part_iou", "pck",
+    "per_joint", "predicted_joints", "scalars", "skipped_joints", "tally",
 ]  # fmt: skip

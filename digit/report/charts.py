@@ -28,6 +28,16 @@ class Bars:
     tone: str
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A value with its interval, None where there is none; ``tone`` is a CSS class that colours it."""
+
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    tone: str
+
+
 def line_chart(
     series: Sequence[Series],
     x_label: str,
@@ -127,6 +137,38 @@ def row_chart(rows: Sequence[tuple[str, float | None, str, str]], label_width: i
     return f'<svg class="chart" viewBox="0 0 {width} {height}" role="img">{"".join(parts)}</svg>'
 
 
+def interval_chart(rows: Sequence[Interval], unit: str, label_width: int = 130, width: int = 560) -> str:
+    """Values as dots on horizontal intervals, one row each, around a line at 0."""
+    edges = [0.0, *(edge for row in rows for edge in (row.value, *(row.interval or ())) if edge is not None)]
+    ticks = nice_ticks(min(edges), max(edges), 6)
+    step, bottom = 26, 40
+    floor = len(rows) * step + 6
+
+    def place(value: float) -> float:
+        return label_width + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (width - label_width - 16)
+
+    parts = []
+    for tick in ticks:
+        x, kind = place(tick), "axis" if abs(tick) < 1e-9 else "grid"
+        parts.append(f'<path class="{kind}" d="M{x:.1f} 0V{floor}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{floor + 15}" text-anchor="middle">{format_tick(tick)}</text>')
+    for number, row in enumerate(rows):
+        y = (number + 0.5) * step + 2
+        parts.append(
+            f'<text class="tick" x="{label_width - 10}" y="{y + 4}" text-anchor="end">{escape(row.name)}</text>'
+        )
+        if row.interval:
+            low, high = (place(edge) for edge in row.interval)
+            parts.append(f'<path class="span {row.tone}" d="M{low:.1f} {y}H{high:.1f}"/>')
+        if row.value is not None:
+            title = f"{row.name}: {row.value:+.2f} {unit}, {row.tone}"
+            parts.append(f'<circle class="dot {row.tone}" cx="{place(row.value):.1f}" cy="{y}" r="4.2">')
+            parts.append(f"<title>{escape(title)}</title></circle>")
+    middle = (label_width + width) / 2
+    parts.append(f'<text class="label" x="{middle}" y="{floor + 33}" text-anchor="middle">{escape(unit)}</text>')
+    return f'<svg class="chart" viewBox="0 0 {width} {floor + bottom}" role="img">{"".join(parts)}</svg>'
+
+
 def legend(names: Sequence[tuple[str, str, bool]]) -> str:
     """Names with their colours; the flag marks a dashed line."""
     items = [
@@ -160,6 +202,7 @@ def decade_ticks(low: float, high: float) -> list[float]:
 
 def format_tick(value: float) -> str:
     """A number without needless digits."""
+    value = value + 0.0 if abs(value) > 1e-12 else 0.0
     return f"{value:.6g}" if abs(value) < 1e5 else f"{value:.0e}"
 
 

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from digit import __version__
 from digit.config import Config, to_dict
-from digit.report import charts, tables
+from digit.report import charts, experiments, tables
+from digit.report.compare import Comparison
 from digit.report.facts import SplitCounts, StageTime, Trained, duration
 from digit.report.samples import DISPLAY_PX, Sample, bone_colors
 from digit.skeleton import BONES, FINGERS, HANDS, JOINTS_PER_HAND
@@ -27,6 +28,7 @@ def render(
     times: Sequence[StageTime],
     warnings: Sequence[str],
     samples: Sequence[Sample],
+    compared: Comparison | None = None,
 ) -> str:
     """The report as one HTML document.
 
@@ -37,6 +39,7 @@ def render(
         times: Of the stages.
         warnings: Of the audit.
         samples: Of the first experiment under its first protocol.
+        compared: The experiments against the first one, if there are several.
     """
     main, first = trained[0], trained[0].evaluations[0]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
@@ -68,11 +71,15 @@ def render(
         metric_rows=tables.metric_rows(document),
         protocol_rows=tables.protocol_rows(trained),
         published_rows=tables.published_rows(config, main),
-        comparison=tables.comparison(trained) if len(trained) > 1 else [],
+        comparison=experiments.comparison(trained) if len(trained) > 1 else [],
+        compared=compared,
+        difference_rows=experiments.difference_rows(compared) if compared else [],
+        difference_charts=experiments.difference_charts(compared) if compared else [],
         joint_charts=_joint_charts(document),
         skipped=", ".join(document["skipped_joints"]["all"]),
         pck_chart=Markup(_pck_chart(document)),
         auc=tables.scalar(document, "pck_auc"),
+        none=tables.NONE,
         iou=tables.scalar(document, "part_iou"),
         part_rows=tables.part_rows(document),
         samples=samples,

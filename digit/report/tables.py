@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from digit.config import Config, Experiment, to_dict
-from digit.presets import PRESETS
+from digit.config import Config, Experiment
 from digit.provenance import backbone_warning
 from digit.report.facts import ROOT_NAMES, Trained, duration
 from digit.report.published import PUBLISHED
@@ -23,13 +22,11 @@ METRICS = {
     "part_iou": ("Part IoU, mean over parts", "share"),
     "pck_auc": ("PCK, area under the curve, 0 to 50 mm", "share"),
 }
-LOWER_IS_BETTER = ("mpjpe_all", "mrrpe")
 JOINT_SETS = {
     42: ("mpjpe_sh", "mpjpe_ih", "mpjpe_all"),
     40: ("mpjpe_sh_no_wrist", "mpjpe_ih_no_wrist", "mpjpe_all_no_wrist"),
 }
 """MPJPE by number of joints: with and without wrists."""
-COMPARED = ("mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc")
 NONE = "–"
 Facts = list[tuple[str, str]]
 
@@ -135,7 +132,7 @@ def training_facts(trained: Trained) -> Facts:
     )
     parameters = provenance.get("parameters")
     facts = [
-        ("Network", f"preset {settings.preset}: {model.backbone}, {model.input_size} px crops, "
+        ("Network", f"preset {settings.preset}: {network_name(settings)}, {model.input_size} px crops, "
          f"{model.heatmap_size} cells a side, depth box {model.depth_box_mm:g} mm"),
         ("Parameters", f"{parameters / 1e6:.2f} million" if parameters else NONE),
     ]  # fmt: skip
@@ -152,6 +149,12 @@ def training_facts(trained: Trained) -> Facts:
         ("Seed", str(provenance.get("seed", NONE))),
     ]  # fmt: skip
     return facts
+
+
+def network_name(settings: Experiment) -> str:
+    """Architecture and backbone."""
+    model = settings.model
+    return f"InterNet with {model.resnet}" if model.architecture == "internet" else model.backbone
 
 
 def _backbone_weights(trained: Trained) -> str:
@@ -236,47 +239,6 @@ def published_rows(config: Config, main: Trained) -> list[dict[str, Any]]:
         text = [paper.method, "InterHand2.6M", paper.split, paper.root_depth, str(paper.joints)]
         rows.append({"ours": False, "text": text, "numbers": numbers})
     return rows
-
-
-def comparison(trained: Sequence[Trained]) -> list[dict[str, Any]]:
-    """Experiments side by side under the first protocol."""
-    values = {name: [item.evaluations[0].document["metrics"][name] for item in trained] for name in COMPARED}
-    best = {}
-    for name, column in values.items():
-        known = [value for value in column if value is not None]
-        best[name] = (min if name in LOWER_IS_BETTER else max)(known, default=None)
-    rows = []
-    for place, item in enumerate(trained):
-        parameters, seconds = item.provenance.get("parameters"), item.provenance.get("seconds")
-        rows.append(
-            {
-                "name": item.name,
-                "changes": differences(item.settings),
-                "parameters": f"{parameters / 1e6:.2f}" if parameters else NONE,
-                "time": duration(seconds) if seconds else NONE,
-                "cells": [
-                    {
-                        "text": number(column[place], name),
-                        "best": column[place] is not None and column[place] == best[name],
-                    }
-                    for name, column in values.items()
-                ],
-            }
-        )
-    return rows
-
-
-def differences(settings: Experiment) -> str:
-    """What an experiment changes from its preset."""
-    chosen, paper = to_dict(settings), to_dict(Experiment())
-    preset = PRESETS[settings.preset]
-    changed = [
-        f"{section}.{key}: {value}"
-        for section in ("model", "augment", "losses", "training")
-        for key, value in chosen[section].items()
-        if value != preset.get(section, {}).get(key, paper[section][key])
-    ]
-    return f"preset {settings.preset}" + (": " + ", ".join(changed) if changed else "")
 
 
 def part_rows(document: dict[str, Any]) -> list[dict[str, Any]]:

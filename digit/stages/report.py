@@ -5,16 +5,17 @@ from digit.config import Config
 from digit.console import log
 from digit.data.prepared import open_dataset
 from digit.errors import UserError
-from digit.files import replacing
+from digit.files import remove, replacing
 from digit.layout import Layout
 from digit.model.weights import load_model
 from digit.report import facts
+from digit.report.compare import compare, write_comparison
 from digit.report.page import render
 from digit.report.samples import Sample, gallery
 
 
 def report(config: Config) -> None:
-    """Write ``report/index.html`` from the files of all earlier stages.
+    """Write ``report/index.html`` from the files of all earlier stages, and ``comparison.csv`` of several experiments.
 
     Raises:
         UserError: when nothing was trained, or an earlier stage's files are missing or damaged.
@@ -24,6 +25,7 @@ def report(config: Config) -> None:
         raise UserError("experiments: none is configured, so there is nothing to report; name one under experiments")
     trained = [facts.read_trained(config, layout, name) for name in config.experiments]
     counts = facts.read_counts(layout)
+    compared = compare(config, layout, trained)
     page = render(
         config=config,
         trained=trained,
@@ -31,8 +33,13 @@ def report(config: Config) -> None:
         times=facts.read_times(layout.run / "benchmarks"),
         warnings=facts.read_warnings(layout, [row.split for row in counts]),
         samples=_samples(config, layout, trained[0]),
+        compared=compared,
     )
-    path = layout.report() / "index.html"
+    table, path = layout.report() / "comparison.csv", layout.report() / "index.html"
+    if compared:
+        write_comparison(table, compared, trained)
+    else:
+        remove(table)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     log.info("report: %s (%.1f MB)", path, path.stat().st_size / 1e6)
