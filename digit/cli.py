@@ -241,6 +241,23 @@ def settings(
     typer.echo(as_yaml(stage_settings(resolved, stage) if stage else to_dict(resolved)), nl=False)
 
 
+@app.command(rich_help_panel=OTHER)
+def plan(
+    config: Annotated[
+        list[Path],
+        typer.Option("--config", "--configfile", "-c", metavar="FILE", help="As Snakemake's: lies over config.yaml."),
+    ] = DEFAULT_CONFIG,
+) -> None:
+    """Estimate what a run costs: jobs, core-hours, GPU-hours, disk and longest path of each stage."""
+    from rich.console import Console
+
+    from digit.stages.plan import show
+
+    under = [path for path in DEFAULT_CONFIG if path.is_file() and path not in config]
+    terminal = sys.stdout.isatty()
+    show(load_config(*under, *config), Console(width=None if terminal else 120, highlight=False))
+
+
 @contextlib.contextmanager
 def _writing(config: list[Path], output: str) -> Iterator[Config]:
     """Yield the resolved configuration while this process alone writes ``output``."""
