@@ -16,10 +16,10 @@ REPORT := from digit.config import load_config as load; from digit.layout import
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test bench lint format
+.PHONY: help demo test test-cluster bench lint format
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 	@$(BIN)/snakemake --cores $(CORES) --quiet host reason
@@ -28,6 +28,9 @@ demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 
 test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest
+
+test-cluster: $(READY)  ## Run the workflow on a Slurm of its own (installs Debian's packages, if run as root)
+	$(BIN)/python -m pytest tests/cluster
 
 bench: $(READY)  ## Time the data stages and rewrite the table in docs/benchmarks.md
 	$(BIN)/python -m bench
