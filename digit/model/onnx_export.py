@@ -41,7 +41,8 @@ def write_onnx(model: Network, path: Path) -> dict[str, float]:
         UserError: when ONNX Runtime's answers differ from torch's by more than ``TOLERANCE``; nothing is written.
     """
     size, names = model.settings.input_size, _output_names(model)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -20,6 +20,8 @@ from digit.presets import PRESETS
 
 PREFIX = "model.pose_reg."
 """What precedes a parameter's name in the released weights and in every checkpoint."""
+SHOWN = 10
+"""Problems of each kind that a message lists."""
 
 _OPTIONS = ("easydict.EasyDict", "pytorch_lightning.utilities.parsing.AttributeDict")
 _SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
@@ -42,19 +44,38 @@ def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Ne
         preset: sizes of the network when the file does not say: ``paper``, ``tiny`` or settings of its own.
 
     Raises:
-        UserError: when the file is missing, wants to run code, or lacks or exceeds the network's tensors.
+        UserError: when the file is missing, wants to run code, lacks or exceeds the network's tensors, or holds
+            tensors without usable numbers; or when there is no such preset.
     """
+    given = preset if isinstance(preset, ModelSettings) else preset_settings(preset)
     content = read_weights(Path(weights))
-    experiment = _mapping(content.get("hyper_parameters")).get("experiment")
-    if experiment is None and isinstance(preset, ModelSettings):
-        settings = preset
-    else:
-        raw = experiment or PRESETS[str(preset)]
-        settings = resolve({"experiments": {"loaded": raw}}, str(weights)).experiments["loaded"].model
+    own = _mapping(content.get("hyper_parameters")).get("experiment")
+    settings = _own_settings(own, str(weights)) if isinstance(own, dict) else given
     state = content.get("state_dict", content)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{weights}: holds no table of tensors, so it is no network; give a checkpoint or released .pt")
     return build_model(settings, state, str(weights))
+
+
+def preset_settings(name: str) -> ModelSettings:
+    """The network of a preset.
+
+    Raises:
+        UserError: when there is none of this name.
+    """
+    if name not in PRESETS:
+        raise UserError(f"preset {name!r}: unknown; choose one of {', '.join(PRESETS)}, or give ModelSettings")
+    return resolve({"experiments": {"preset": {"preset": name}}}).experiments["preset"].model
+
+
+def _own_settings(raw: dict[str, Any], source: str) -> ModelSettings:
+    """The network's settings as its checkpoint has them."""
+    try:
+        return resolve({"experiments": {"loaded": raw}}, source).experiments["loaded"].model
+    except UserError as error:
+        reasons = str(error).partition("\n")[2].replace("experiments.loaded", "hyper_parameters.experiment")
+        text = "the settings that this file itself holds are unusable; was it made by another version?"
+        raise UserError(f"{source}: {text}\n{reasons}") from error
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -67,6 +88,8 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         UserError: naming the file and what is wrong with it.
     """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give the file in it, such as best.ckpt or a .pt")
     if not path.is_file():
         raise UserError(f"{path}: no such file; train first (`snakemake train`) or download the weights")
     remedy = "delete it and train again (`snakemake train`), or download it again"
@@ -75,7 +98,7 @@ def read_weights(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes make the unpickler fail in every way there is
-        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
+        if re.search(r"unsupported (global|class)", str(error), re.IGNORECASE):
             named = re.search(r"GLOBAL (\S+)", str(error))
             what = named.group(1) if named else "code"
             raise UserError(f"{path}: holds more than weights ({what}) and is refused; use a file you trust") from error
@@ -94,22 +117,58 @@ def build_model(settings: ModelSettings, state: dict[str, Tensor], source: str) 
     """Build a network and load ``state`` into it, key for key.
 
     Raises:
-        UserError: listing missing and unexpected keys and wrong shapes.
+        UserError: listing missing and unexpected keys, wrong shapes and tensors without usable numbers.
     """
     model = create_network(dataclasses.replace(settings, pretrained=None))
-    expected = {PREFIX + key: tensor.shape for key, tensor in model.state_dict().items()}
-    problems = [f"missing {key}" for key in expected if key not in state]
-    problems += [f"unexpected {key}" for key in state if key not in expected]
-    problems += [
-        f"{key} is {tuple(state[key].shape)}, expected {tuple(shape)}"
-        for key, shape in expected.items()
-        if key in state and state[key].shape != shape
-    ]
-    if problems:
-        shown = "\n".join(f"  - {problem}" for problem in problems[:20])
+    expected = {PREFIX + key: tensor for key, tensor in model.state_dict().items()}
+    problems = _misfits(expected, state)
+    if any(problems):
+        lines = [f"  - {problem}" for kind in problems for problem in kind[:SHOWN]]
+        lines += [f"  ... and {more} more" for more in [sum(len(kind[SHOWN:]) for kind in problems)] if more]
         raise UserError(
-            f"{source}: {len(problems)} tensors do not fit the network ({settings.backbone}, "
-            f"{settings.input_size} px); is it another preset?\n{shown}"
+            f"{source}: {sum(map(len, problems))} tensors do not fit the network ({settings.backbone}, "
+            f"{settings.input_size} px); {_advice(settings, expected, state)}\n" + "\n".join(lines)
         )
+    useless = [f"{key} {fault}" for key, tensor in expected.items() if (fault := _fault(state[key], tensor))]
+    if useless:
+        more = ", ..." if len(useless) > SHOWN else ""
+        raise UserError(f"{source}: {len(useless)} tensors are unusable: {', '.join(useless[:SHOWN])}{more}")
     model.load_state_dict({key.removeprefix(PREFIX): tensor for key, tensor in state.items()})
     return model.eval()
+
+
+def _misfits(expected: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
+    """Missing keys, unexpected keys, wrong shapes."""
+    shapes = [
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    missing = [f"missing {key}" for key in expected if key not in state]
+    return missing, [f"unexpected {key}" for key in state if key not in expected], shapes
+
+
+def _advice(settings: ModelSettings, expected: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    """What may help: other names, or another preset."""
+    names = {str(key).removeprefix("module.").removeprefix(PREFIX) for key in state}
+    if not expected.keys() & state.keys() and names == {key.removeprefix(PREFIX) for key in expected}:
+        return f"only the names differ: each must begin with {PREFIX} and nothing before it"
+    for name in PRESETS:
+        other = preset_settings(name)
+        if other != settings:
+            with torch.device("meta"):
+                model = create_network(dataclasses.replace(other, pretrained=None))
+            if not any(_misfits({PREFIX + key: tensor for key, tensor in model.state_dict().items()}, state)):
+                return f"they are those of preset {name}: choose preset {name}"
+    return "is it another preset, or are its sizes changed?"
+
+
+def _fault(tensor: Tensor, expected: Tensor) -> str | None:
+    """Why a tensor of the right shape cannot be used, or None."""
+    if tensor.is_meta:
+        return "has no values"
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        return "is sparse or quantized, expected a dense tensor"
+    if tensor.is_floating_point() != expected.is_floating_point() or tensor.is_complex():
+        return f"is {str(tensor.dtype).removeprefix('torch.')}, expected {str(expected.dtype).removeprefix('torch.')}"
+    return None if tensor.isfinite().all() else "holds NaN or infinite values"

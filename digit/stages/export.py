@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from digit.config import SPLITS, Config, ModelSettings, resolve
+from digit.config import SPLITS, Config
 from digit.console import log
 from digit.data import original_export
 from digit.data.fits import read_fits
@@ -19,7 +19,7 @@ from digit.errors import UserError
 from digit.files import read_json, replacing, require_writable
 from digit.layout import Layout
 from digit.model.network import require_images_alone
-from digit.model.weights import load_model, released_layout
+from digit.model.weights import load_model, preset_settings, released_layout
 from digit.skeleton import HANDS
 
 KINDS = ("images", "masks", "annotations")
@@ -46,7 +46,7 @@ def export_weights(checkpoint: Path, output: Path, preset: str | None = None) ->
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise UserError(f"{output}: is the checkpoint itself; choose another name")
     model = load_model(checkpoint, preset or "paper")
-    if preset and model.settings != _sizes(preset):
+    if preset and model.settings != preset_settings(preset):
         log.warning("export: %s says how large its network is, so --preset %s is ignored", checkpoint, preset)
     if output.suffix == ".onnx":
         require_images_alone(model, str(checkpoint))
@@ -63,10 +63,6 @@ def export_weights(checkpoint: Path, output: Path, preset: str | None = None) ->
 
     errors = write_onnx(model, output)
     log.info("export: %s; ONNX Runtime agrees with torch to %.1e of each output's range", output, max(errors.values()))
-
-
-def _sizes(preset: str) -> ModelSettings:
-    return resolve({"experiments": {"named": {"preset": preset}}}).experiments["named"].model
 
 
 def export_layout(

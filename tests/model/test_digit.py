@@ -1,7 +1,11 @@
 """The network at both presets, its expectations, and its weights on disk."""
 
 import argparse
+import os
+import pathlib
 import pickle
+import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -88,7 +92,7 @@ def test_checkpoints_of_the_originals_lightning_load_without_its_libraries(tiny,
     options.lr = 1e-4
     extra = {
         "epoch": 49,
-        "hyper_parameters": options,
+        "hyper_parameters": options | {"experiment": "a name of theirs"},
         "options": argparse.Namespace(seed=1),
         "score": np.float64(12.59),
     }
@@ -132,6 +136,84 @@ def test_files_that_want_to_run_code_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="refused"):
         load_model(tmp_path / "evil.ckpt")
     assert not (tmp_path / "mischief").exists()
+
+
+class Call:
+    """A pickle that would call a function."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self):
+        return self.function, self.arguments
+
+
+@pytest.mark.parametrize("function", [os.system, subprocess.Popen, eval, pathlib.Path])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_is_named_and_not_called_damaged(function, zipped, tmp_path):
+    content = {"state_dict": {}, "extra": Call(function, f"touch {tmp_path}/mischief")}
+    torch.save(content, tmp_path / "evil.ckpt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match=rf"holds more than weights \(\S*{function.__name__}\) and is refused"):
+        load_model(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "mischief").exists()
+
+
+def released(model):
+    return {PREFIX + key: tensor.clone() for key, tensor in model.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.to_sparse(), "is sparse"),
+        (lambda t: t.to("meta"), "has no values"),
+        (lambda t: t * torch.nan, "holds NaN or infinite values"),
+        (lambda t: t / 0, "holds NaN or infinite values"),
+        (lambda t: t.to(torch.complex64), "is complex64, expected float32"),
+        (lambda t: t.to(torch.int8), "is int8, expected float32"),
+    ],
+)
+def test_tensors_without_usable_numbers_are_refused(tiny, tmp_path, change, message):
+    state = released(tiny)
+    state[PREFIX + "conv_hm.weight"] = change(state[PREFIX + "conv_hm.weight"])
+    torch.save(state, tmp_path / "odd.pt")
+    with pytest.raises(UserError, match=rf"odd\.pt: 1 tensors are unusable: \S+conv_hm\.weight {message}"):
+        load_model(tmp_path / "odd.pt", preset="tiny")
+
+
+def test_half_precision_loads(tiny, tmp_path):
+    torch.save({key: t.half() if t.is_floating_point() else t for key, t in released(tiny).items()}, tmp_path / "h.pt")
+    assert load_model(tmp_path / "h.pt", preset="tiny").conv_hm.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", f"module.{PREFIX}"])
+def test_other_names_for_the_same_tensors_are_said(tiny, tmp_path, prefix):
+    torch.save({prefix + key: tensor for key, tensor in tiny.state_dict().items()}, tmp_path / "named.pt")
+    with pytest.raises(UserError, match=r"only the names differ: each must begin with model\.pose_reg\.") as caught:
+        load_model(tmp_path / "named.pt", preset="tiny")
+    text = str(caught.value)
+    assert text.count("- missing") == text.count("- unexpected") == 10 and re.search(r"and \d+ more$", text)
+
+
+def test_the_right_preset_is_named(tiny, tmp_path):
+    torch.save(released(tiny), tmp_path / "tiny.pt")
+    with pytest.raises(UserError, match="choose preset tiny"):
+        load_model(tmp_path / "tiny.pt")
+    with pytest.raises(UserError, match=r"preset 'huge': unknown; choose one of paper, tiny"):
+        load_model(tmp_path / "tiny.pt", preset="huge")
+
+
+@pytest.mark.parametrize("settings", [{"preset": "huge"}, {"modle": {}}, {"model": 3}, {1: 2}])
+def test_unusable_settings_are_the_files_own(tiny, tmp_path, settings):
+    path = saved(tiny, tmp_path / "own.ckpt", hyper_parameters={"experiment": settings})
+    with pytest.raises(UserError, match=r"own\.ckpt: the settings that this file itself holds are unusable") as caught:
+        load_model(path)
+    assert "loaded" not in str(caught.value) and "hyper_parameters.experiment" in str(caught.value)
+
+
+def test_a_folder_is_called_a_folder(tmp_path):
+    with pytest.raises(UserError, match="is a folder"):
+        load_model(tmp_path)
 
 
 NOISE = np.random.default_rng(0).bytes(30_000)
