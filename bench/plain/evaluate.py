@@ -19,31 +19,30 @@ def score(samples: list[dict[str, Any]], outputs: Outputs, settings: ModelSettin
         joints = outputs.joint_coord[place].astype(np.float64).copy()
         matrix, depths = outputs.inv_trans[place], [sample["abs_depth"]["right"], sample["abs_depth"]["left"]]
         interacting = bool(sample["hand_type"][0] and sample["hand_type"][1])
+        joints[:, :2] = joints[:, :2] / cells * size
         for joint in range(42):
-            x, y = joints[joint, 0] / cells * size, joints[joint, 1] / cells * size
-            joints[joint, :2] = np.dot(matrix, np.array([x, y, 1.0]))
-            joints[joint, 2] = (joints[joint, 2] / cells * 2 - 1) * (settings.depth_box_mm / 2)
+            joints[joint, :2] = np.dot(matrix, np.array([joints[joint, 0], joints[joint, 1], 1.0]))
+        joints[:, 2] = (joints[:, 2] / cells * 2 - 1) * (settings.depth_box_mm / 2)
         rel_depth = (outputs.rel_root_depth[place, 0] / settings.root_bins * 2 - 1) * (settings.root_box_mm / 2)
         left_root = joints[41].copy()
         left_root[2] += depths[0] + rel_depth
-        for joint in range(42):
-            joints[joint, 2] += depths[joint // 21]
+        joints[:21, 2] += depths[0]
+        joints[21:, 2] += depths[1]
         predicted, left_root = _to_camera(joints, sample), _to_camera(left_root[None], sample)[0]
         truth, valid = sample["cam_coord"], sample["joint_valid"]
         if interacting and valid[20] and valid[41]:
             difference = (left_root - predicted[20]) - (truth[41] - truth[20])
             root_errors.append(float(np.sqrt(np.sum(difference**2))))
+        predicted, truth = _move_roots(predicted), _move_roots(truth)
         for joint in range(42):
             if valid[joint]:
-                root = 20 if joint < 21 else 41
-                difference = (predicted[joint] - predicted[root]) - (truth[joint] - truth[root])
-                errors["ih" if interacting else "sh"][joint].append(float(np.sqrt(np.sum(difference**2))))
+                error = np.sqrt(np.sum((predicted[joint] - truth[joint]) ** 2))
+                errors["ih" if interacting else "sh"][joint].append(float(error))
         if sample["hand_type_valid"][0]:
             called = outputs.hand_type[place] > 0.5
             right_hands.append(bool(called[0] == sample["hand_type"][0] and called[1] == sample["hand_type"][1]))
-        for part in range(32):
-            overlap[part] += outputs.overlap_px[place, part]
-            union[part] += outputs.union_px[place, part]
+        overlap += outputs.overlap_px[place]
+        union += outputs.union_px[place]
     return {
         "mpjpe_sh": _mean_of_means(errors["sh"]),
         "mpjpe_ih": _mean_of_means(errors["ih"]),
@@ -58,6 +57,11 @@ def _to_camera(joints: np.ndarray, sample: dict[str, Any]) -> np.ndarray:
     """Image px and depth in mm to camera mm."""
     xy = (joints[:, :2] - sample["princpt"]) / sample["focal"] * joints[:, 2:]
     return np.concatenate([xy, joints[:, 2:]], axis=1)
+
+
+def _move_roots(joints: np.ndarray) -> np.ndarray:
+    """Each hand's wrist moved to the origin."""
+    return np.concatenate([joints[:21] - joints[20], joints[21:] - joints[41]])
 
 
 def _mean_of_means(errors: list[list[float]]) -> float:

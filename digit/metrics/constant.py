@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digit.metrics.measure import ROOT_OF_JOINT, Errors, Truth, compare, joints_counted
+from digit.metrics.kernel import ROOT_OF_JOINT
+from digit.metrics.measure import Errors, Truth, compare, joints_counted
 from digit.skeleton import JOINT_COUNT, ROOT_JOINTS
 
 

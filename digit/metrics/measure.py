@@ -6,10 +6,11 @@ import numpy as np
 
 from digit import geometry
 from digit.config import ModelSettings
+from digit.metrics import kernel
+from digit.metrics.kernel import ROOT_OF_JOINT
 from digit.skeleton import JOINT_HAND, ROOT_JOINTS
 
-ROOT_OF_JOINT = np.array(ROOT_JOINTS)[JOINT_HAND]
-"""(42,) the wrist of the hand that each joint belongs to."""
+RIGHT_ROOT, LEFT_ROOT = ROOT_JOINTS
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,7 @@ class Errors:
 
 def predicted_joints(predictions: Predictions, truth: Truth, space: Space) -> np.ndarray:
     """Predicted joints (n, 42, 3) in the camera frame, mm, each hand at its given absolute root depth."""
-    image_px, depth_mm = _image_and_depth(predictions, space)
-    depth_mm += truth.abs_depth_mm[:, JOINT_HAND]
-    return geometry.back_project(image_px, depth_mm, truth.focal_px, truth.princpt_px)
+    return _lift(predictions, slice(None), truth.abs_depth_mm[:, JOINT_HAND], truth, space)
 
 
 def measure(predictions: Predictions, truth: Truth, space: Space) -> Errors:
@@ -114,37 +113,34 @@ def measure(predictions: Predictions, truth: Truth, space: Space) -> Errors:
     Distances are root-relative per hand. The relative root takes only the right hand's absolute depth;
     the left root stands at that depth plus the predicted relative one. Joints outside the crop count.
     """
-    image_px, depth_mm = _image_and_depth(predictions, space)
-    cameras = truth.focal_px, truth.princpt_px
-    joints_cam_mm = geometry.back_project(image_px, depth_mm + truth.abs_depth_mm[:, JOINT_HAND], *cameras)
-    relative_mm = joints_cam_mm - joints_cam_mm[:, ROOT_OF_JOINT]
-
-    right, left = ROOT_JOINTS
+    joints_cam_mm = predicted_joints(predictions, truth, space)
     rel_root_mm = geometry.cells_to_depth(
         predictions.rel_root_bins.astype(np.float64), space.root_box_mm, space.root_bins
     )
-    left_depth_mm = depth_mm[:, left] + truth.abs_depth_mm[:, 0] + rel_root_mm
-    left_cam_mm = geometry.back_project(image_px[:, [left]], left_depth_mm[:, None], *cameras)[:, 0]
+    left_root_depth_mm = truth.abs_depth_mm[:, 0] + rel_root_mm
+    left_mm = _lift(predictions, slice(LEFT_ROOT, LEFT_ROOT + 1), left_root_depth_mm[:, None], truth, space)[:, 0]
     hands = predictions.hand_probability > 0.5
-    return compare(relative_mm, left_cam_mm - joints_cam_mm[:, right], hands, truth)
+    return compare(joints_cam_mm, left_mm - joints_cam_mm[:, RIGHT_ROOT], hands, truth)
 
 
-def compare(relative_mm: np.ndarray, root_offset_mm: np.ndarray, hands: np.ndarray, truth: Truth) -> Errors:
-    """Errors of root-relative joints (n, 42, 3), left root minus right root (n, 3), mm, and hands (n, 2) bool."""
-    annotated_mm = truth.joints_cam_mm
-    right, left = ROOT_JOINTS
+def compare(joints_mm: np.ndarray, root_offset_mm: np.ndarray, hands: np.ndarray, truth: Truth) -> Errors:
+    """Errors of joints (n, 42, 3), left root minus right root (n, 3), mm, and hands (n, 2) bool.
+
+    Where each hand stands does not matter: distances are root-relative.
+    """
+    annotated_mm = _plain(truth.joints_cam_mm)
     joint_valid = joints_counted(truth.joint_valid)
-    interacting = np.logical_and(truth.hand_type[:, 0], truth.hand_type[:, 1])
-    root_valid = interacting & joint_valid[:, right] & joint_valid[:, left]
-    joint_mm = _distance(relative_mm, annotated_mm - annotated_mm[:, ROOT_OF_JOINT])
-    root_mm = _distance(root_offset_mm, annotated_mm[:, left] - annotated_mm[:, right])
+    interacting = truth.hand_type[:, 0] & truth.hand_type[:, 1]
+    root_valid = interacting & joint_valid[:, RIGHT_ROOT] & joint_valid[:, LEFT_ROOT]
+    root_difference_mm = root_offset_mm - (annotated_mm[:, LEFT_ROOT] - annotated_mm[:, RIGHT_ROOT])
+    correct = hands == truth.hand_type
     return Errors(
-        joint_mm=np.where(joint_valid, joint_mm, 0).astype(np.float32),
+        joint_mm=kernel.joint_errors(_plain(joints_mm), annotated_mm, joint_valid),
         joint_valid=joint_valid,
         interacting=interacting,
-        root_mm=np.where(root_valid, root_mm, 0).astype(np.float32),
+        root_mm=np.where(root_valid, np.linalg.norm(root_difference_mm, axis=1), 0).astype(np.float32),
         root_valid=root_valid,
-        hand_correct=(hands == truth.hand_type).all(axis=1),
+        hand_correct=correct[:, 0] & correct[:, 1],
         hand_valid=truth.hand_type_valid,
     )
 
@@ -154,14 +150,20 @@ def joints_counted(joint_valid: np.ndarray) -> np.ndarray:
     return joint_valid & joint_valid[:, ROOT_OF_JOINT]
 
 
-def _image_and_depth(predictions: Predictions, space: Space) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted joints as image px (n, 42, 2) and depth relative to their root in mm (n, 42)."""
-    cells = predictions.joint_cells.astype(np.float64)
-    crop_px = cells[..., :2] * (space.input_size / space.cells)
-    image_px = geometry.apply_map(predictions.crop_to_image.astype(np.float64), crop_px)
-    return image_px, geometry.cells_to_depth(cells[..., 2], space.depth_box_mm, space.cells)
+def _lift(predictions: Predictions, joints: slice, root_depth_mm: np.ndarray, truth: Truth, space: Space) -> np.ndarray:
+    """Some of the predicted joints in the camera frame, with the absolute depths (n, joints) of their roots."""
+    return kernel.lift(
+        _plain(predictions.joint_cells[:, joints]),
+        _plain(root_depth_mm),
+        _plain(predictions.crop_to_image),
+        _plain(truth.focal_px),
+        _plain(truth.princpt_px),
+        space.input_size,
+        space.cells,
+        float(space.depth_box_mm),
+    )
 
 
-def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    difference = a - b
-    return np.sqrt(np.einsum("...k,...k->...", difference, difference))
+def _plain(array: np.ndarray) -> np.ndarray:
+    """As the compiled functions want it; not copied if it is."""
+    return np.require(array, np.float64, ["C", "W"])

@@ -7,8 +7,8 @@ cameras that see one moment are not independent), and a bootstrap resample is a 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
+from digit.metrics import kernel
 from digit.metrics.measure import Errors
 from digit.skeleton import JOINT_COUNT, JOINT_NAMES, LABEL_COUNT, ROOT_JOINTS
 
@@ -30,7 +30,6 @@ _WIDTHS = {
 }  # fmt: skip
 _ENDS = np.cumsum(list(_WIDTHS.values()))
 _COLUMNS = {name: slice(end - width, end) for (name, width), end in zip(_WIDTHS.items(), _ENDS, strict=True)}
-_BLOCK = 1 << 12
 _RESAMPLES_AT_ONCE = 64
 
 
@@ -62,21 +61,26 @@ def tally(
     """
     n = len(errors)
     unit_rows = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1]
-    count = int(unit_rows.max()) + 1 if n else 0
-    sums = np.zeros((count, _ENDS[-1]))
+    sums = np.zeros((int(unit_rows.max(initial=-1)) + 1, _ENDS[-1]))
     pck_counts = np.zeros((2, PCK_LIMIT_MM + 2), dtype=np.int64)
-    for start in range(0, n, _BLOCK):
-        block = slice(start, min(start + _BLOCK, n))
-        columns = _columns(errors, block)
-        if overlap_px is not None and union_px is not None:
-            columns[:, _COLUMNS["overlap"]] = overlap_px[block]
-            columns[:, _COLUMNS["union"]] = union_px[block]
-        low = int(unit_rows[block].min())
-        rows = unit_rows[block] - low
-        width = len(rows)
-        adder = sparse.csr_matrix((np.ones(width), (rows, np.arange(width))), shape=(int(rows.max()) + 1, width))
-        sums[low : low + adder.shape[0]] += adder @ columns
-        pck_counts += _pck_counts(errors, block)
+    by_kind = (len(sums), 2, JOINT_COUNT)
+    kernel.add_joints(
+        errors.joint_mm,
+        errors.joint_valid,
+        errors.interacting,
+        unit_rows,
+        PCK_LIMIT_MM,
+        _columns(sums, "error_sh", "error_ih").reshape(by_kind, copy=False),
+        _columns(sums, "count_sh", "count_ih").reshape(by_kind, copy=False),
+        _columns(sums, "area", "area_count"),
+        pck_counts,
+    )
+    correct = errors.hand_correct & errors.hand_valid
+    others = np.stack([errors.root_mm, errors.root_valid, correct, errors.hand_valid], axis=1)
+    kernel.add_rows(others, unit_rows, _columns(sums, "root", "hand_count"))
+    if overlap_px is not None and union_px is not None:
+        kernel.add_rows(overlap_px, unit_rows, _columns(sums, "overlap", "overlap"))
+        kernel.add_rows(union_px, unit_rows, _columns(sums, "union", "union"))
     interacting = int(errors.interacting.sum())
     return Tally(sums=sums, pck_counts=pck_counts, samples=np.array([n - interacting, interacting]))
 
@@ -149,32 +153,9 @@ def part_iou(tallied: Tally) -> np.ndarray:
     return _ratio(total[_COLUMNS["overlap"]], total[_COLUMNS["union"]])
 
 
-def _columns(errors: Errors, block: slice) -> np.ndarray:
-    """Summable columns (n, 238) of a block of samples; the part columns are left at 0."""
-    joint_mm, valid = errors.joint_mm[block], errors.joint_valid[block]
-    interacting = errors.interacting[block][:, None]
-    columns = np.zeros((len(joint_mm), _ENDS[-1]))
-    columns[:, _COLUMNS["error_sh"]] = np.where(interacting, 0, joint_mm)
-    columns[:, _COLUMNS["error_ih"]] = np.where(interacting, joint_mm, 0)
-    columns[:, _COLUMNS["count_sh"]] = valid & ~interacting
-    columns[:, _COLUMNS["count_ih"]] = valid & interacting
-    fingers = valid[:, FINGER_JOINTS]
-    area = np.clip(1 - joint_mm[:, FINGER_JOINTS] / PCK_LIMIT_MM, 0, None) * fingers
-    columns[:, _COLUMNS["area"]] = area.sum(axis=1, dtype=np.float64)[:, None]
-    columns[:, _COLUMNS["area_count"]] = fingers.sum(axis=1)[:, None]
-    columns[:, _COLUMNS["root"]] = errors.root_mm[block][:, None]
-    columns[:, _COLUMNS["root_count"]] = errors.root_valid[block][:, None]
-    columns[:, _COLUMNS["hand"]] = (errors.hand_correct & errors.hand_valid)[block][:, None]
-    columns[:, _COLUMNS["hand_count"]] = errors.hand_valid[block][:, None]
-    return columns
-
-
-def _pck_counts(errors: Errors, block: slice) -> np.ndarray:
-    """(2, 52) finger joints of a block by hand type and error rounded up."""
-    valid = errors.joint_valid[block][:, FINGER_JOINTS]
-    steps = np.minimum(np.ceil(errors.joint_mm[block][:, FINGER_JOINTS]), PCK_LIMIT_MM + 1).astype(np.int64)
-    steps += errors.interacting[block][:, None] * (PCK_LIMIT_MM + 2)
-    return np.bincount(steps[valid], minlength=2 * (PCK_LIMIT_MM + 2)).reshape(2, -1)
+def _columns(sums: np.ndarray, first: str, last: str) -> np.ndarray:
+    """View of neighbouring columns."""
+    return sums[:, _COLUMNS[first].start : _COLUMNS[last].stop]
 
 
 def _joint_sums(part: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -49,6 +49,13 @@ def perfect(truth: metrics.Truth, crop_to_image: np.ndarray) -> metrics.Predicti
     )
 
 
+def perfect_but_noisy(predictions: metrics.Predictions, truth: metrics.Truth) -> metrics.Predictions:
+    """Predictions with errors of all sizes, on both sides of the greatest PCK threshold."""
+    close = perfect(truth, predictions.crop_to_image)
+    noise = np.random.default_rng(0).normal(0, 1.5, close.joint_cells.shape)
+    return metrics.Predictions(**{**close.__dict__, "joint_cells": close.joint_cells + noise})
+
+
 def summary(errors: metrics.Errors, **kwargs) -> dict[str, float]:
     sums = metrics.tally(errors, **kwargs).sums.sum(axis=0)
     return {name: float(value) for name, value in metrics.scalars(sums).items()}
@@ -134,23 +141,67 @@ def test_grouping_changes_no_mean(n, seed, groups):
     assert alone == pytest.approx(grouped, nan_ok=True)
 
 
-def test_blocks_change_nothing(monkeypatch):
-    predictions, truth = made_up(50, 11)
+def test_sums_equal_a_plain_loop():
+    predictions, truth = made_up(60, 11)
+    errors = metrics.measure(perfect_but_noisy(predictions, truth), truth, SPACE)
+    rng = np.random.default_rng(0)
+    units, overlap, union = rng.permutation(60) // 7, *rng.integers(0, 90, (2, 60, 32))
+    got = metrics.tally(errors, units, overlap.astype(np.int32), union)
+    sums, pck = np.zeros_like(got.sums), np.zeros_like(got.pck_counts)
+    for k, unit in enumerate(units):
+        kind = int(errors.interacting[k])
+        for joint in np.flatnonzero(errors.joint_valid[k]):
+            error_mm = float(errors.joint_mm[k, joint])
+            sums[unit, 42 * kind + joint] += error_mm
+            sums[unit, 84 + 42 * kind + joint] += 1
+            if joint not in ROOT_JOINTS:
+                sums[unit, 168:170] += max(0, 1 - error_mm / 50), 1
+                pck[kind, min(int(np.ceil(error_mm)), 51)] += 1
+        sums[unit, 170:172] += errors.root_mm[k], errors.root_valid[k]
+        sums[unit, 172:174] += errors.hand_correct[k] and errors.hand_valid[k], errors.hand_valid[k]
+        sums[unit, 174:] += np.concatenate([overlap[k], union[k]])
+    np.testing.assert_allclose(got.sums, sums)
+    np.testing.assert_array_equal(got.pck_counts, pck)
+    assert pck[:, :-1].any() and pck[:, -1].any()
+
+
+def test_predictions_that_are_not_numbers_are_beyond_every_threshold():
+    predictions, truth = made_up(20, 23)
+    broken = metrics.Predictions(**{**predictions.__dict__, "joint_cells": predictions.joint_cells * np.nan})
+    tallied = metrics.tally(metrics.measure(broken, truth, SPACE))
+    fingers = np.delete(truth.joint_valid & truth.joint_valid[:, [20] * 21 + [41] * 21], ROOT_JOINTS, axis=1)
+    assert tallied.pck_counts[:, -1].sum() == tallied.pck_counts.sum() == fingers.sum()
+    got = metrics.scalars(tallied.sums.sum(axis=0))
+    assert np.isnan([got["mpjpe_all"], got["mrrpe"]]).all()
+    assert got["pck_auc"] == 0
+
+
+@given(st.integers(1, 20), st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_positions_are_those_of_the_geometry(n, seed):
+    predictions, truth = made_up(n, seed)
+    cells = predictions.joint_cells.astype(np.float64)
+    image_px = geometry.apply_map(predictions.crop_to_image, cells[..., :2] / 16 * 64)
+    depth_mm = geometry.cells_to_depth(cells[..., 2], 200.0, 16) + truth.abs_depth_mm[:, JOINT_HAND]
+    expected = geometry.back_project(image_px, depth_mm, truth.focal_px, truth.princpt_px)
+    np.testing.assert_allclose(metrics.predicted_joints(predictions, truth, SPACE), expected, rtol=1e-9, atol=1e-6)
+
+
+def test_relative_root_is_that_of_the_geometry():
+    predictions, truth = made_up(40, 29)
+    rel_mm = geometry.cells_to_depth(predictions.rel_root_bins.astype(np.float64), 400.0, 64)
+    moved = np.stack([truth.abs_depth_mm[:, 0], truth.abs_depth_mm[:, 0] + rel_mm], axis=1)
+    roots = metrics.predicted_joints(predictions, metrics.Truth(**{**truth.__dict__, "abs_depth_mm": moved}), SPACE)
+    offset = np.diff(roots[:, ROOT_JOINTS], axis=1) - np.diff(truth.joints_cam_mm[:, ROOT_JOINTS], axis=1)
     errors = metrics.measure(predictions, truth, SPACE)
-    units = np.arange(50)[::-1] // 4
-    whole = metrics.tally(errors, units)
-    monkeypatch.setattr("digit.metrics.summary._BLOCK", 7)
-    parts = metrics.tally(errors, units)
-    np.testing.assert_allclose(parts.sums, whole.sums)
-    np.testing.assert_array_equal(parts.pck_counts, whole.pck_counts)
+    assert errors.root_valid.any()
+    expected = np.where(errors.root_valid, np.linalg.norm(offset[:, 0], axis=1), 0)
+    np.testing.assert_allclose(errors.root_mm, expected, rtol=1e-5)
 
 
 def test_pck_counts_finger_joints_within_each_threshold():
     predictions, truth = made_up(200, 13)
-    close = perfect(truth, predictions.crop_to_image)
-    noise = np.random.default_rng(0).normal(0, 1.5, close.joint_cells.shape)
-    close = metrics.Predictions(**{**close.__dict__, "joint_cells": close.joint_cells + noise})
-    errors = metrics.measure(close, truth, SPACE)
+    errors = metrics.measure(perfect_but_noisy(predictions, truth), truth, SPACE)
     tallied = metrics.tally(errors)
     curve = metrics.pck(tallied)["all"]
     values = np.delete(errors.joint_mm, ROOT_JOINTS, axis=1)[np.delete(errors.joint_valid, ROOT_JOINTS, axis=1)]
