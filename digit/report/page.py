@@ -61,6 +61,7 @@ def render(
         counts=counts,
         data_facts=tables.data_facts(config, warnings),
         training_facts=tables.training_facts(main),
+        given_facts=tables.given_facts(trained),
         times=times,
         times_chart=Markup(_times_chart(times)),
         training_charts=[

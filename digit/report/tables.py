@@ -51,7 +51,15 @@ def notices(config: Config, main: Trained) -> list[dict[str, str]]:
     found = []
     provenance = main.provenance
     seconds = provenance.get("seconds")
-    if config.data.source == "synthetic":
+    if config.data.source == "synthetic" and provenance.get("weights"):
+        found.append(
+            {
+                "title": "Measured on computer-made images.",
+                "text": f"The weights of {main.name} ({provenance['weights']['file']}) were not trained here. They "
+                f"were measured on images that this software rendered, so these numbers say nothing about InterHand2.6M.",
+            }
+        )
+    elif config.data.source == "synthetic":
         span = f" in {duration(seconds)}" if seconds else ""
         found.append(
             {
@@ -155,6 +163,12 @@ def network_name(settings: Experiment) -> str:
     """Architecture and backbone."""
     model = settings.model
     return f"InterNet with {model.resnet}" if model.architecture == "internet" else model.backbone
+
+
+def given_facts(trained: Sequence[Trained]) -> Facts:
+    """Experiments whose weights were given instead of trained, and what they are."""
+    weights = {item.name: item.provenance.get("weights") for item in trained}
+    return [(name, f"{given['file']}, SHA-256 {given['sha256']}") for name, given in weights.items() if given]
 
 
 def _backbone_weights(trained: Trained) -> str:

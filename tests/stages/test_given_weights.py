@@ -1,16 +1,20 @@
 """Weights from elsewhere as an experiment: taken over, evaluated and reported without training."""
 
+import dataclasses
 import hashlib
+import re
 
 import numpy as np
 import pytest
 import torch
 
-from digit.config import Config, resolve, to_dict
+from digit.config import Config, merge, resolve, to_dict
 from digit.errors import UserError
 from digit.files import read_json
 from digit.layout import Layout
 from digit.model.weights import load_model, released_layout
+from digit.report.facts import read_trained
+from digit.report.tables import notices
 from digit.stages.evaluate import evaluate
 from digit.stages.report import report
 from digit.stages.train import train
@@ -45,6 +49,32 @@ def test_given_weights_are_evaluated_as_they_are(evaluated_run, released):
     report(config)
     page = (layout.report() / "index.html").read_text()
     assert "not trained here: released.pt" in page and 'id="training"' not in page
+    assert "trained and measured by" not in page and "not seen in training" not in page
+
+
+def test_the_report_marks_given_weights_beside_trained_ones(evaluated_run, released):
+    given = with_given(evaluated_run, released).experiments["given"]
+    config = resolve(merge(to_dict(evaluated_run.config), {"experiments": {"given": to_dict(given)}}))
+    train(config, "given")
+    for root_depth in ("rootnet", "gt"):
+        evaluate(config, "given", "test", root_depth)
+    report(config)
+    page = (Layout.of(config).report() / "index.html").read_text()
+    section = page.partition('<section id="experiments">')[2].partition("</table>")[0]
+    assert re.findall(r"<td>(\w+)<small>given weights, not trained here</small>", section) == ["given"]
+    digest = hashlib.sha256(released.read_bytes()).hexdigest()
+    assert f"<dt>given</dt><dd>released.pt, SHA-256 {digest}</dd>" in page
+
+
+def test_the_report_does_not_say_that_given_weights_were_trained(evaluated_run, released):
+    config = with_given(evaluated_run, released)
+    train(config, "given")
+    for root_depth in ("rootnet", "gt"):
+        evaluate(config, "given", "test", root_depth)
+    main = read_trained(config, Layout.of(config), "given")
+    synthetic = dataclasses.replace(config, data=dataclasses.replace(config.data, source="synthetic"))
+    (notice,) = notices(synthetic, main)
+    assert "released.pt) were not trained here" in notice["text"] and "was trained" not in notice["text"]
 
 
 @pytest.mark.parametrize(
