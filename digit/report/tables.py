@@ -56,7 +56,7 @@ def notices(config: Config, main: Trained) -> list[dict[str, str]]:
             {
                 "title": "Measured on computer-made images.",
                 "text": f"The weights of {main.name} ({provenance['weights']['file']}) were not trained here. They "
-                f"were measured on images that this software rendered, so these numbers say nothing about InterHand2.6M.",
+                "were measured on images that this software rendered: the numbers say nothing about InterHand2.6M.",
             }
         )
     elif config.data.source == "synthetic":

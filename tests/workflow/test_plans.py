@@ -1,6 +1,9 @@
 """What would run: dry runs of every configuration, and configurations that cannot work."""
 
+import re
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
@@ -39,6 +42,9 @@ def test_the_paper_on_a_folder_in_the_release_layout(planned, snakemake, tiny_re
 
 def test_given_weights_need_neither_training_nor_its_data(planned, tiny_release, tmp_path):
     released = ROOT / "workflow" / "configs" / "released.yaml"
+    weights = tmp_path / yaml.safe_load(released.read_text())["experiments"]["released"]["load_ckpt"]
+    weights.parent.mkdir(parents=True)
+    weights.touch()
     jobs = planned(tmp_path, "--configfile", PAPER, released, "--config", f"data={{root: {tiny_release}}}")
     assert jobs["adopt_weights"] == 1 and "train_experiment" not in jobs
     assert jobs["index_split"] == jobs["check_split"] == 2 and jobs["images_shard"] == 2 * 64
@@ -47,8 +53,17 @@ def test_given_weights_need_neither_training_nor_its_data(planned, tiny_release,
 
 def test_given_weights_and_a_training_stand_side_by_side(planned, tmp_path):
     experiments = "experiments={given: {preset: tiny, load_ckpt: weights.pt}}"
+    (tmp_path / "weights.pt").touch()
     jobs = planned(tmp_path, "--configfile", ROOT / "config.yaml", "--config", experiments)
     assert jobs["adopt_weights"] == jobs["train_experiment"] == 1 and jobs["evaluate_experiment"] == 8
+
+
+def test_given_weights_that_are_missing_are_named_by_the_plan(planned, snakemake, tmp_path):
+    experiments = ["--configfile", ROOT / "config.yaml", "--config", "experiments={given: {load_ckpt: absent.pt}}"]
+    output = snakemake(tmp_path, "--dry-run", *experiments, fails=True)
+    assert re.search(r"Missing input files for rule adopt_weights:(.|\n)*experiment=given\n.*\n *absent\.pt\n", output)
+    assert "Traceback" not in output
+    assert planned(tmp_path, *experiments, "--", "check")["check_split"] == 3
 
 
 def test_real_data_that_are_missing_are_left_for_check_to_name(planned, tmp_path):

@@ -41,7 +41,8 @@ rule train_experiment:
 rule adopt_weights:
     input:
         settings=LAYOUT.settings("experiments/{experiment}"),
-        weights=lambda wildcards: present(RUN.experiments[wildcards.experiment].load_ckpt),
+        # Not filtered by present(): that the file is missing is said by a dry run, not after hours of other jobs.
+        weights=lambda wildcards: RUN.experiments[wildcards.experiment].load_ckpt,
     output:
         best=LAYOUT.train("{experiment}") / "best.ckpt",
         config=LAYOUT.train("{experiment}") / "config.yaml",
