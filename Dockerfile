@@ -1,0 +1,34 @@
+# Everything that a job needs, for Kubernetes and cloud batch services (docs/cluster.md), or for one machine:
+#   docker build --tag digit .
+#   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD/results:/digit/results" digit snakemake --cores all
+FROM python:3.11-slim-bookworm
+
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+
+# Whoever runs the container may write caches.
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    PYTHONUNBUFFERED=1 \
+    NUMBA_CACHE_DIR=/tmp/numba \
+    XDG_CACHE_HOME=/tmp/cache \
+    HF_HOME=/tmp/huggingface
+
+WORKDIR /digit
+
+# The layer of 7 GB changes with the lock file only.
+COPY requirements.lock ./
+RUN python -m pip install --no-deps --require-hashes --requirement requirements.lock
+
+# Installed, because executors without a shared file system bring the Snakefile but not the package.
+COPY pyproject.toml README.md LICENSE ./
+COPY digit digit
+RUN python -m pip install --no-deps --no-build-isolation .
+
+COPY Snakefile config.yaml ./
+COPY workflow workflow
+COPY envs envs
+COPY profiles profiles
+RUN mkdir -m 1777 results .snakemake
+
+CMD ["snakemake", "--cores", "all"]
