@@ -80,7 +80,7 @@ def render(
         skipped=", ".join(document["skipped_joints"]["all"]),
         pck_chart=Markup(_pck_chart(document)),
         auc=tables.scalar(document, "pck_auc"),
-        none=tables.NONE,
+        has_iou=document["metrics"]["part_iou"] is not None,
         iou=tables.scalar(document, "part_iou"),
         part_rows=tables.part_rows(document),
         samples=samples,
