@@ -20,6 +20,7 @@ from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 from digit.stages.index import index
 
 FASTER = 100
+SECONDS_FOR_100_000 = 10
 
 
 def run(folder: Path, samples: int = 50_000, samples_plain: int = 1000, repetitions: int = 5) -> Result:
@@ -43,6 +44,7 @@ def _measure(config: Config, pickles: Path, samples_plain: int, repetitions: int
     everything = plain_index.open_split(pickles)
     chosen, some = [everything[place] for place in places], take(outputs, places)
     del everything
+    # Also compiles our loops, which is not timed: they are compiled once an installation.
     require_equal(scoring.scalars_of(some, table, "gt", space), plain.score(chosen, some, settings))
     sides = {
         "ours": lambda: scoring.scalars_of(outputs, table, "gt", space),
@@ -50,7 +52,10 @@ def _measure(config: Config, pickles: Path, samples_plain: int, repetitions: int
     }
     best = {side: min(times) for side, times in alternate(sides, repetitions).items()}
     ours, theirs = best["ours"] / len(table), best["plain"] / len(chosen)
-    goals = (Goal("times faster than plain", theirs / ours, FASTER),)
+    goals = (
+        Goal("times faster than plain", theirs / ours, FASTER),
+        Goal("seconds for 100,000 samples", ours * 1e5, SECONDS_FOR_100_000, at_least=False),
+    )
     extra = {"samples_per_second": 1 / ours}
     return Result("evaluate", "ms a sample", ours * 1e3, theirs * 1e3, None, len(table), len(chosen), goals, extra)
 
