@@ -132,7 +132,8 @@ def build_model(settings: ModelSettings, state: dict[str, Tensor], source: str) 
     useless = [f"{key} {fault}" for key, tensor in expected.items() if (fault := _fault(state[key], tensor))]
     if useless:
         more = ", ..." if len(useless) > SHOWN else ""
-        raise UserError(f"{source}: {len(useless)} tensors are unusable: {', '.join(useless[:SHOWN])}{more}")
+        diverged = "; has its training diverged?" if any("NaN" in fault for fault in useless) else ""
+        raise UserError(f"{source}: {len(useless)} tensors are unusable: {', '.join(useless[:SHOWN])}{more}{diverged}")
     model.load_state_dict({key.removeprefix(PREFIX): tensor for key, tensor in state.items()})
     return model.eval()
 

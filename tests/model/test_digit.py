@@ -167,7 +167,7 @@ def released(model):
     [
         (lambda t: t.to_sparse(), "is sparse"),
         (lambda t: t.to("meta"), "has no values"),
-        (lambda t: t * torch.nan, "holds NaN or infinite values"),
+        (lambda t: t * torch.nan, "holds NaN or infinite values; has its training diverged"),
         (lambda t: t / 0, "holds NaN or infinite values"),
         (lambda t: t.to(torch.complex64), "is complex64, expected float32"),
         (lambda t: t.to(torch.int8), "is int8, expected float32"),

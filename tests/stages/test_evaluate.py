@@ -106,7 +106,7 @@ def test_a_diverged_network_is_named_and_leaves_earlier_numbers(evaluated_run):
     run = evaluated_run
     folder, before = read(run)
     content = torch.load(run.checkpoint, weights_only=True)
-    content["state_dict"][PREFIX + "conv_depth.bias"].fill_(torch.nan)
+    content["state_dict"][PREFIX + "conv_hm.weight"].fill_(3e38)
     torch.save(content, run.checkpoint)
     with pytest.raises(UserError, match=r"best.ckpt: the network's answers are not finite for 12 of 12"):
         evaluate(run.config, "tiny", "test", "rootnet")
