@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from digit import metrics
-from digit.config import Experiment, to_dict
+from digit.config import Experiment, merge, to_dict
 from digit.presets import PRESETS
 from digit.report import charts
 from digit.report.compare import Comparison
@@ -31,7 +31,7 @@ def comparison(trained: Sequence[Trained]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": item.name,
-                "changes": changes(item.settings),
+                "changes": changes(item.settings, trained[0] if place else None),
                 "parameters": f"{parameters / 1e6:.2f}" if parameters else NONE,
                 "time": duration(seconds) if seconds else NONE,
                 "cells": [
@@ -73,17 +73,20 @@ def signed(value: float, name: str) -> str:
     return ("+" if value > 0 else "\N{MINUS SIGN}") + text
 
 
-def changes(settings: Experiment) -> str:
-    """What an experiment changes from its preset."""
-    chosen, paper = to_dict(settings), to_dict(Experiment())
-    preset = PRESETS[settings.preset]
-    changed = [
+def changes(settings: Experiment, reference: Trained | None = None) -> str:
+    """What an experiment changes from another one of its preset, or else from the preset."""
+    chosen, start, name = to_dict(settings), merge(to_dict(Experiment()), PRESETS[settings.preset]), ""
+    if reference and reference.settings.preset == settings.preset:
+        start, name = to_dict(reference.settings), reference.name
+    changed = ", ".join(
         f"{section}.{key}: {value}"
         for section in ("model", "augment", "losses", "training")
         for key, value in chosen[section].items()
-        if value != preset.get(section, {}).get(key, paper[section][key])
-    ]
-    return f"preset {settings.preset}" + (": " + ", ".join(changed) if changed else "")
+        if value != start[section][key]
+    )
+    if name:
+        return f"as {name}, but {changed}" if changed else f"as {name}"
+    return f"preset {settings.preset}" + (f": {changed}" if changed else "")
 
 
 def difference_charts(compared: Comparison) -> list[dict[str, Any]]:
