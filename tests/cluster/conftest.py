@@ -34,6 +34,8 @@ class Cluster:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")} | {
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
+            # The pretended nodes' names lead nowhere.
+            "MASTER_ADDR": "127.0.0.1",
             "SLURM_CONF": str(folder / "etc/slurm.conf"),
             "PATH": f"{folder}/bin:{os.environ['PATH']}",
         }
