@@ -85,11 +85,6 @@ def hand_files(wildcards):
     return present(*mano, data.sealed_faces, data.joint_regressor)
 
 
-def train_threads(training):
-    """A core for each process that trains and for each that loads its data."""
-    return training.devices * (1 + training.num_workers)
-
-
 def samples(split):
     """Tables, images and masks of a split, by name."""
     shards = [str(shard) for shard in range(RUN.data.shards)]

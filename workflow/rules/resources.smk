@@ -17,6 +17,11 @@ def of_training(value):
     return lambda wildcards: value(RUN.experiments[wildcards.experiment].training)
 
 
+def train_threads(training):
+    """On each node, a core for each process that trains and for each that loads its data."""
+    return training.devices * (1 + training.num_workers)
+
+
 def launcher(training):
     """How Slurm starts one process a GPU on several nodes, in which Lightning finds its rank; else nothing.
 
