@@ -16,12 +16,16 @@ from digit.config import Experiment, to_dict
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy", "opencv-python-headless", "lmdb", "smplx")
 KEY_LENGTH = 9
+WITHOUT_CONSEQUENCE = ("num_workers", "gpu_ids", "save_every_minutes", "logger")
+"""Training settings that change how fast a training goes and what is told, never its result."""
 GIGABYTE = 1e9
 
 
 def experiment_key(experiment: Experiment, annotations: Any) -> str:
     """Nine hex digits that name a training: the hash of its settings and of what its index was made from."""
-    text = json.dumps([to_dict(experiment), annotations], sort_keys=True)
+    settings = to_dict(experiment)
+    settings["training"] = {k: v for k, v in settings["training"].items() if k not in WITHOUT_CONSEQUENCE}
+    text = json.dumps([settings, annotations], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 

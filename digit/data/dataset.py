@@ -189,8 +189,12 @@ class EpochSampler(Sampler[int]):
 
     def __init__(self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1) -> None:
         self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.rank, self.processes, self.epoch = rank, processes, 0
+        self.rank, self.processes, self.epoch, self.done = rank, processes, 0, 0
         self.batches = max(count // batch_size, 1)
+
+    def resume(self, epoch: int, done: int) -> None:
+        """Let the next iteration run through ``epoch`` without the first ``done`` samples of this process."""
+        self.epoch, self.done = epoch, done
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration runs through."""
@@ -203,7 +207,8 @@ class EpochSampler(Sampler[int]):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
         order = np.resize(order, self.batches * self.batch_size)
         mine = order.reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
-        for start in range(0, len(mine), KEYS_AT_ONCE):
+        done, self.done = self.done, 0
+        for start in range(done, len(mine), KEYS_AT_ONCE):
             yield from (self.epoch * self.count + mine[start : start + KEYS_AT_ONCE]).tolist()
 
 

@@ -7,69 +7,74 @@ import torch
 from torch import Tensor, nn
 
 from digit.config import Experiment, TrainingSettings, to_dict
-from digit.model.digit import Digit
-from digit.model.inference import to_input
+from digit.model.create import create_network
+from digit.model.inference import to_inputs
 from digit.model.losses import digit_losses
+from digit.model.network import Network
 
 WARM_UP = 0.15
 """Share of a one-cycle schedule in which the learning rate rises."""
 
 
 class DigitModule(lightning.LightningModule):
-    """DIGIT as a Lightning module. Its state has the released weights' keys, ``model.pose_reg...``."""
+    """A network as a Lightning module. Its state has the released weights' keys, ``model.pose_reg...``.
 
-    def __init__(self, experiment: Experiment) -> None:
+    Args:
+        experiment: the network and how it is trained.
+        steps: optimiser steps of the whole training, for its schedule.
+    """
+
+    def __init__(self, experiment: Experiment, steps: int) -> None:
         super().__init__()
         self.save_hyperparameters({"experiment": to_dict(experiment)})
-        self.experiment = experiment
-        network = Digit(experiment.model)
+        self.experiment, self.steps = experiment, steps
+        network = create_network(experiment.model)
         if experiment.model.pretrained is None:
-            initialize_heads(network)
+            network.initialize_heads()
         self.model = nn.ModuleDict({"pose_reg": network.to(memory_format=torch.channels_last)})
+        self._run: Any = None
+
+    def configure_model(self) -> None:
+        """Compile the network if that is wanted; what cannot be compiled runs as it is, with a warning."""
+        if self.experiment.training.compile and self._run is None:
+            torch._dynamo.config.suppress_errors = True
+            object.__setattr__(self, "_run", torch.compile(self.network))
 
     @property
-    def network(self) -> Digit:
+    def network(self) -> Network:
         """The network itself."""
-        return cast(Digit, self.model["pose_reg"])
+        return cast(Network, self.model["pose_reg"])
 
-    def forward(self, images: Tensor) -> Any:
-        """Predict from images (B, 3, S, S) in [0, 1]."""
-        return self.network(images)
+    def forward(self, *inputs: Tensor) -> Any:
+        """Predict from images (B, 3, S, S) in [0, 1] and, where the network needs them, masks."""
+        return (self._run or self.network)(*inputs)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
         """Sum the losses of a batch; the parts travel with it for the history."""
-        parts = digit_losses(self(to_input(batch)), batch, self.experiment.losses)
+        parts = digit_losses(self(*to_inputs(batch, self.experiment.model)), batch, self.experiment.losses)
         return {"loss": torch.stack(list(parts.values())).sum(), **{k: v.detach() for k, v in parts.items()}}
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and the schedule of the experiment."""
         training = self.experiment.training
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[training.optimizer]
-        optimizer = kind(self.parameters(), lr=training.lr, weight_decay=training.weight_decay)
-        scheduler, interval = _schedule(optimizer, training, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+        # Fused steps unscale gradients themselves, so Lightning cannot clip scaled ones.
+        fused = torch.cuda.is_available() and not (training.precision == "16" and training.clip_norm is not None)
+        optimizer = kind(self.parameters(), lr=training.lr, weight_decay=training.weight_decay, fused=fused)
+        return [optimizer], _schedulers(optimizer, training, self.steps)
 
 
-def _schedule(optimizer: torch.optim.Optimizer, training: TrainingSettings, steps: int) -> tuple[Any, str]:
+def _schedulers(optimizer: torch.optim.Optimizer, training: TrainingSettings, steps: int) -> list[dict[str, Any]]:
     if training.schedule == "one_cycle":
         one_cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=training.lr, total_steps=steps, pct_start=WARM_UP
         )
-        return one_cycle, "step"
-    milestones = list(training.lr_dec_epoch)
-    return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, training.lr_decay), "epoch"
-
-
-def initialize_heads(network: Digit) -> None:
-    """Start the heads so that a young network says sensible things: flat heat maps, the middle of the depth box.
-
-    Convolutions outside the backbone get Kaiming's initialisation; heat-map weights are ten times smaller.
-    """
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d) and not name.startswith("backbone."):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    nn.init.constant_(network.conv_depth.get_parameter("bias"), network.settings.heatmap_size / 2)
-    with torch.no_grad():
-        network.conv_hm.weight *= 0.1
+        return [{"scheduler": one_cycle, "interval": "step"}]
+    decay = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(training.lr_dec_epoch), training.lr_decay)
+    schedulers: list[dict[str, Any]] = [{"scheduler": decay, "interval": "epoch"}]
+    if training.warm_up_steps:
+        warm_up = torch.optim.lr_scheduler.LinearLR(
+            optimizer, start_factor=1 / (training.warm_up_steps + 1), total_iters=training.warm_up_steps
+        )
+        schedulers.append({"scheduler": warm_up, "interval": "step"})
+    return schedulers

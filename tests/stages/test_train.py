@@ -15,6 +15,7 @@ import pytest
 import timm
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from digit.config import load_config
 from digit.errors import UserError
@@ -24,8 +25,8 @@ from digit.model.weights import load_model
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
-from digit.stages.train import train
-from digit.training import COLUMNS
+from digit.stages.train import TRY_AGAIN, train
+from digit.training.journal import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -89,8 +90,13 @@ def test_training_leaves_all_its_artefacts(settings_file):
     train(config, "small")
     folder = Layout.of(config).train("small")
     assert {path.name for path in folder.iterdir()} == {
-        "best.ckpt", "last.ckpt", "history.csv", "config.yaml", "provenance.json"
+        "best.ckpt", "last.ckpt", "history.csv", "config.yaml", "provenance.json", "overlays", "tensorboard"
     }  # fmt: skip
+    assert [path.name for path in sorted((folder / "overlays").iterdir())] == ["epoch-002.png", "epoch-004.png"]
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("train_loss")] == [3, 6, 9, 12]
+    assert len(events.Scalars("val_mpjpe_all")) == 2 and len(events.Images("validation")) == 2
     history = pd.read_csv(folder / "history.csv")
     assert tuple(history.columns) == COLUMNS and history["epoch"].tolist() == [1, 2, 3, 4]
     assert history["val_mpjpe_all"].notna().tolist() == [False, True, False, True]
@@ -118,6 +124,108 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_uninterrupted_one(settin
     assert_same_weights(weights_of(folder / "last.ckpt"), resumed, rtol=0, atol=0)
     alone = pd.read_csv(folder / "history.csv")
     pd.testing.assert_frame_equal(history.drop(columns="seconds"), alone.drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_told_to_stop_in_mid_epoch_it_saves_and_goes_on_to_the_same_weights(settings_file, tmp_path, devices):
+    """SIGTERM, then SIGKILL in some other epoch: neither loses a step that was saved, nor moves a bit of a weight."""
+    path = changed(settings_file, devices=devices, iter_batch=2, save_every_minutes=0, ema_decay=0.9)
+    config = load_config(path)
+    folder = Layout.of(config).train("small")
+    progress = folder / ".progress"
+    process = training_process(path)
+    wait_for(process, lambda: saved_step(progress / "resume.ckpt") % 3 == 1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(120) == TRY_AGAIN, process.stderr.read()
+    assert "run the same command again" in process.stderr.read()
+    process.stderr.close()
+    stopped_at = saved_step(progress / "resume.ckpt")
+    assert 0 < stopped_at < 12 and not (folder / "best.ckpt").exists()
+
+    process = training_process(path)
+    wait_for(process, lambda: saved_step(progress / "resume.ckpt") > stopped_at)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+
+    assert training_process_succeeds(path)
+    resumed, averaged = weights_of(folder / "last.ckpt"), weights_of(folder / "best.ckpt")
+    history = pd.read_csv(folder / "history.csv")
+    folder.rename(tmp_path / "resumed")
+    assert training_process_succeeds(path)
+    assert_same_weights(weights_of(folder / "last.ckpt"), resumed, rtol=0, atol=0)
+    assert_same_weights(weights_of(folder / "best.ckpt"), averaged, rtol=0, atol=0)
+    alone = pd.read_csv(folder / "history.csv")
+    pd.testing.assert_frame_equal(history.drop(columns="seconds"), alone.drop(columns="seconds"))
+
+
+def wait_for(process, condition) -> None:
+    deadline = time.monotonic() + 180
+    while not condition():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.005)
+
+
+def saved_step(path) -> int:
+    return torch.load(path, weights_only=True)["global_step"] if path.is_file() else 0
+
+
+def training_process_succeeds(path) -> bool:
+    process = training_process(path)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return True
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_names_the_images(settings_file):
+    config = load_config(changed(settings_file, lr=1e30, schedule="step", max_epoch=3, clip_norm=None))
+    folder = Layout.of(config).train("small")
+    with pytest.raises(
+        UserError, match=r"the loss became (nan|inf) in epoch \d on Capture\d/.*last sound state is kept"
+    ):
+        train(config, "small")
+    assert not (folder / "last.ckpt").exists()
+    if (folder / ".progress" / "resume.ckpt").is_file():
+        state = torch.load(folder / ".progress" / "resume.ckpt", weights_only=True)["state_dict"]
+        assert all(value.isfinite().all() for value in state.values())
+
+
+def test_weights_to_start_from_and_a_warm_up(settings_file, tmp_path):
+    config = load_config(settings_file)
+    folder = Layout.of(config).train("small")
+    train(config, "small")
+    start = tmp_path / "start.ckpt"
+    (folder / "best.ckpt").rename(start)
+    fine = load_config(
+        changed(settings_file, load_from=str(start), lr=1e-9, schedule="step", warm_up_steps=6, max_epoch=1)
+    )
+    train(fine, "small")
+    parameters = dict(load_model(start).named_parameters())
+    for name, value in load_model(folder / "last.ckpt").named_parameters():
+        torch.testing.assert_close(value, parameters[name], atol=1e-6, rtol=1e-4)
+    assert pd.read_csv(folder / "history.csv")["lr"].item() == pytest.approx(1e-9 * 4 / 7, rel=0.05)
+
+
+@pytest.fixture
+def one_thread():
+    """Processes that share two cores have one thread each, and sums depend on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_two_processes_train_the_weights_of_one(settings_file):
+    weights, losses = [], []
+    for devices in (1, 2):
+        config = load_config(changed(settings_file, devices=devices, iter_batch=2, max_epoch=1))
+        train(config, "small")
+        folder = Layout.of(config).train("small")
+        weights.append(dict(load_model(folder / "last.ckpt").named_parameters()))
+        losses.append(pd.read_csv(folder / "history.csv")["train_loss"].item())
+    assert_same_weights(*weights, rtol=1e-5, atol=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_two_processes_share_each_batch(settings_file):

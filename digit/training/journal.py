@@ -1,14 +1,9 @@
-"""What happens around the training steps: batches for each process, evaluation, history, saved states.
+"""Evaluation and history of a training: what is measured at the end of epochs and told meanwhile."""
 
-Stands between floor 2 (data, model, metrics) and the train stage.
-"""
-
-import logging
 import os
 import sys
 import time
-import warnings
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,10 +17,13 @@ from torch.utils.data import DataLoader, Subset
 from digit import metrics, scoring
 from digit.config import TrainingSettings
 from digit.console import SECONDS_BETWEEN_LINES, configure_logging, log
-from digit.data.dataset import EpochSampler, HandDataset, whole_batch
+from digit.data.dataset import HandDataset, whole_batch
 from digit.files import replacing
 from digit.model import inference
 from digit.model.module import DigitModule
+from digit.training.averaging import WeightAverage
+from digit.training.states import Guard, StateFiles, save_state
+from digit.training.watch import overlays, quiet_lightning
 
 LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
 MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "mrrpe", "handedness_accuracy", "part_iou")
@@ -34,62 +32,6 @@ COLUMNS = (
     *(f"train_{name}" for name in LOSSES), *(f"val_{name}" for name in MEASURED),
 )  # fmt: skip
 EVALUATION_BATCH = 32
-
-
-@dataclass(frozen=True)
-class StateFiles:
-    """Files of an unfinished training."""
-
-    folder: Path
-
-    @property
-    def resume(self) -> Path:
-        """State after the last whole epoch."""
-        return self.folder / "resume.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """Weights with the lowest validation error so far."""
-        return self.folder / "best.ckpt"
-
-    @property
-    def history(self) -> Path:
-        """One line an epoch."""
-        return self.folder / "history.csv"
-
-    @property
-    def origin(self) -> Path:
-        """Where the backbone's weights came from at the start."""
-        return self.folder / "backbone.txt"
-
-
-def samples_per_step(training: TrainingSettings) -> int:
-    """Samples that one process takes through the network at once."""
-    return min(training.iter_batch, training.batch_size // training.devices)
-
-
-class Batches(lightning.LightningDataModule):
-    """Training batches, shared out among the processes of a run."""
-
-    def __init__(self, dataset: HandDataset, training: TrainingSettings) -> None:
-        super().__init__()
-        self.dataset, self.training = dataset, training
-
-    def train_dataloader(self) -> DataLoader:
-        """This process's share of every global batch, in a new order each epoch."""
-        training, trainer = self.training, cast(lightning.Trainer, self.trainer)
-        sampler = EpochSampler(
-            len(self.dataset), training.batch_size, training.seed, trainer.global_rank, trainer.world_size
-        )
-        return DataLoader(
-            self.dataset,
-            batch_size=samples_per_step(training),
-            sampler=sampler,
-            collate_fn=whole_batch,
-            num_workers=training.num_workers,
-            persistent_workers=training.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
 
 
 class Journal(lightning.Callback):
@@ -101,6 +43,7 @@ class Journal(lightning.Callback):
         calibration: training samples for batch-norm statistics.
         validation: the data set to measure on.
         files: where states go.
+        guard: of the same training.
     """
 
     def __init__(
@@ -110,22 +53,34 @@ class Journal(lightning.Callback):
         calibration: HandDataset,
         validation: HandDataset,
         files: StateFiles,
+        guard: Guard,
     ) -> None:
-        self.name, self.training, self.files = name, training, files
+        self.name, self.training, self.files, self.guard = name, training, files, guard
+        guard.before_saving.append(self._share)
         self.calibration, self.validation = calibration, validation
         self.rows: list[dict[str, Any]] = []
         self.best_mm = float("inf")
         self.seconds_before = 0.0
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
+        self._average: WeightAverage | None = None
+        self._average_state: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """History so far, for the saved state."""
-        return {"rows": self.rows, "best_mm": self.best_mm, "seconds": self._seconds()}
+        return {
+            "rows": self.rows,
+            "best_mm": self.best_mm,
+            "seconds": self._seconds(),
+            "sums": {name: value.cpu() for name, value in self._sums.items()},
+            "steps": self._steps,
+            "average": None if self._average is None else self._average.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with the history of a saved state."""
         self.rows, self.best_mm, self.seconds_before = state["rows"], state["best_mm"], state["seconds"]
+        self._sums, self._steps, self._average_state = state["sums"], state["steps"], state["average"]
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Set up this process: log lines, quiet libraries, and on a CPU its share of the cores."""
@@ -135,9 +90,14 @@ class Journal(lightning.Callback):
             torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // trainer.world_size))
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and the average of the weights if one is wanted."""
         self._started = self._told = time.monotonic()
         self._steps_at_start = trainer.global_step
+        self._sums = {name: value.to(pl_module.device) for name, value in self._sums.items()}
+        if self.training.ema_decay is not None:
+            self._average = WeightAverage(cast(DigitModule, pl_module).network, self.training.ema_decay)
+            if self._average_state is not None:
+                self._average.load_state_dict(self._average_state)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begin an epoch's averages."""
@@ -147,10 +107,12 @@ class Journal(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Add the losses up on their device; tell the rate every few seconds."""
-        for name, value in outputs.items():
-            value = value.detach()
+        for name in LOSSES:  # the sum is left out: Lightning has divided it by the number of accumulated batches
+            value = outputs[name]
             self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
         self._steps += 1
+        if self._average is not None and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            self._average.update()
         now = time.monotonic()
         if trainer.is_global_zero and not sys.stderr.isatty() and now - self._told >= SECONDS_BETWEEN_LINES:
             self._told = now
@@ -158,26 +120,41 @@ class Journal(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Measure if it is time, write the history, save the state."""
+        if trainer.should_stop or self.guard.losses_are_strange(trainer):
+            return
         epoch = trainer.current_epoch + 1
         means = {name: float(trainer.strategy.reduce(value / self._steps)) for name, value in self._sums.items()}
+        means = {"loss": sum(means.values()), **means}
         row: dict[str, Any] = {"epoch": epoch, "step": trainer.global_step, "seconds": round(self._seconds(), 1)}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row |= {f"train_{name}": value for name, value in means.items()}
-        improved = False
-        if epoch % self.training.eval_every_epoch == 0 or epoch == self.training.max_epoch:
-            scores = self._measure(trainer, cast(DigitModule, pl_module))
-            row |= {f"val_{name}": scores[name] for name in MEASURED}
-            error_mm = scores["mpjpe_all"]
+        measuring = epoch % self.training.eval_every_epoch == 0 or epoch == self.training.max_epoch
+        with self._average.applied() if measuring and self._average is not None else nullcontext():
+            if measuring:
+                row |= self._evaluate(trainer, cast(DigitModule, pl_module), row)
+            self.rows = [*self.rows, row]
+            error_mm = row.get("val_mpjpe_all")
             if error_mm is not None and error_mm < self.best_mm:
-                self.best_mm, improved = error_mm, True
-            if trainer.is_global_zero:
-                log.info("%s, epoch %d: %s", self.name, epoch, _readable(row))
-        self.rows = [*self.rows, row]
-        self._save(trainer, self.files.resume)
-        if improved:
-            self._save(trainer, self.files.best)
+                self.best_mm = error_mm
+                save_state(trainer, self.files.best)
+        save_state(trainer, self.files.resume)
         if trainer.is_global_zero:
             write_history(self.files.history, self.rows)
+        for logger in trainer.loggers:
+            logger.log_metrics({name: value for name, value in row.items() if value is not None}, trainer.global_step)
+
+    def _share(self, trainer: lightning.Trainer) -> None:
+        """Replace each process's sums by their mean over processes, because one state is saved for all."""
+        self._sums = {name: trainer.strategy.reduce(value).detach() for name, value in self._sums.items()}
+
+    def _evaluate(self, trainer: lightning.Trainer, module: DigitModule, row: dict[str, Any]) -> dict[str, Any]:
+        """Measure the network, tell it, and draw what it sees in a few samples."""
+        scores = self._measure(trainer, module)
+        found = {f"val_{name}": scores[name] for name in MEASURED}
+        if trainer.is_global_zero:
+            log.info("%s, epoch %d: %s", self.name, row["epoch"], _readable(row | found))
+            overlays(module.network, self.validation, self.files.overlay(row["epoch"]), trainer)
+        return found
 
     def _measure(self, trainer: lightning.Trainer, module: DigitModule) -> dict[str, float | None]:
         rank, processes, device = trainer.global_rank, trainer.world_size, module.device
@@ -197,33 +174,19 @@ class Journal(lightning.Callback):
         values = metrics.scalars(tallied.sums.sum(axis=0))
         return {name: None if value != value else float(value) for name, value in values.items()}
 
-    def _save(self, trainer: lightning.Trainer, path: Path) -> None:
-        temporary = path.with_name(f".{path.name}.partial")
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            os.replace(temporary, path)
-        trainer.strategy.barrier()
-
     def _seconds(self) -> float:
         return self.seconds_before + time.monotonic() - self._started
 
     def _tell(self, trainer: lightning.Trainer, now: float) -> None:
-        steps, total = trainer.global_step, int(trainer.estimated_stepping_batches)
+        steps, total = trainer.global_step, cast(DigitModule, trainer.lightning_module).steps
         rate = (steps - self._steps_at_start) / (now - self._started)
         left = (total - steps) / rate if rate else float("nan")
-        loss = float(self._sums["loss"]) / self._steps
+        loss = sum(float(value) for value in self._sums.values()) / self._steps
         log.info(
             "train %s: epoch %d of %d, step %d of %d, loss %.2f, %.0f samples/s, %.0f s left",
             self.name, trainer.current_epoch + 1, self.training.max_epoch, steps, total, loss,
             rate * self.training.batch_size, left,
         )  # fmt: skip
-
-
-def quiet_lightning() -> None:
-    """Keep Lightning's advice out of the log; what matters is logged by :class:`Journal`."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
 
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
