@@ -18,6 +18,7 @@ from digit.console import configure_logging
 from digit.errors import UserError
 from digit.layout import Layout
 from digit.processes import end_with_workflow, only_writer
+from digit.switches import with_evaluation_switches, with_training_switches
 
 PIPELINE = "Stages, in the order of the pipeline"
 OTHER = "Other"
@@ -44,9 +45,7 @@ ConfigFiles = Annotated[
 SplitOption = Annotated[Split, typer.Option("--split", "-s", help="Split of the data.")]
 ShardOption = Annotated[int, typer.Option("--shard", min=0, help="Which of data.shards parts of the split, from 0.")]
 ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NAME", help="Key under experiments.")]
-RootDepthOption = Annotated[
-    RootDepth, typer.Option("--root-depth", help="Where absolute root depth and box come from.")
-]
+SWITCHES = {"allow_extra_args": True, "ignore_unknown_options": True}
 DEFAULT_CONFIG = [Path("config.yaml")]
 
 
@@ -127,29 +126,43 @@ def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
         stage(resolved, split)
 
 
-@app.command(rich_help_panel=PIPELINE)
-def train(experiment: ExperimentOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
-    """Train one experiment; continues where an interrupted run stood."""
+@app.command(rich_help_panel=PIPELINE, context_settings=SWITCHES)
+def train(context: typer.Context, experiment: ExperimentOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+    """Train one experiment; continues where an interrupted run stood.
+
+    Every key of experiments.NAME.training is a flag as well, under the original's name: --lr 1e-4 --batch_size 64
+    --iter_batch 32 --max_epoch 50 --lr_dec_epoch 40 --gpu_ids 0,1 --devices 8 --nodes 2 --load_from FILE
+    --resume_ckpt FILE --load_ckpt FILE ... A flag that changes nothing is an error.
+    """
     with _writing(config, f"train/{experiment}") as resolved:
         _known(resolved, experiment)
         from digit.stages.train import train as stage
 
-        stage(resolved, experiment)
+        stage(with_training_switches(resolved, experiment, context.args), experiment)
 
 
-@app.command(rich_help_panel=PIPELINE)
+@app.command(rich_help_panel=PIPELINE, context_settings=SWITCHES)
 def evaluate(
+    context: typer.Context,
     experiment: ExperimentOption,
-    split: SplitOption,
-    root_depth: RootDepthOption,
+    split: Annotated[Split, typer.Option("--split", "--eval_on", "-s", help="Split of the data.")],
+    root_depth: Annotated[
+        RootDepth, typer.Option("--root-depth", "--trans_test", help="Where absolute root depth and box come from.")
+    ],
+    load_ckpt: Annotated[
+        Path | None, typer.Option("--load_ckpt", metavar="FILE", help="Other weights than the experiment's best.ckpt.")
+    ] = None,
     config: ConfigFiles = DEFAULT_CONFIG,
 ) -> None:
-    """Measure one experiment on one split."""
+    """Measure one experiment on one split.
+
+    The keys of section evaluate are flags as well: --batch_size 64 --num_workers 4 --bootstrap 0.
+    """
     with _writing(config, f"evaluate/{experiment}-{split}-{root_depth}") as resolved:
         _known(resolved, experiment)
         from digit.stages.evaluate import evaluate as stage
 
-        stage(resolved, experiment, split, root_depth)
+        stage(with_evaluation_switches(resolved, context.args), experiment, split, root_depth, load_ckpt)
 
 
 @app.command(rich_help_panel=PIPELINE)

@@ -17,7 +17,7 @@ FLOORS = [
     ["errors", "skeleton", "console"],
     ["geometry", "files", "pickles", "presets", "processes", "schema"],
     ["config"],
-    ["layout"],
+    ["layout", "switches"],
     # folders that do not import one another
     ["model", "metrics", "provenance", "figures", "data", "hand", "render"],
     # what joins several of them for the stages

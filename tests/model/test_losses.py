@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from digit.config import LossSettings
-from digit.model.network import Prediction
 from digit.model.losses import bone_loss, digit_losses
+from digit.model.network import Prediction
 from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 
 
