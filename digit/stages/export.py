@@ -58,6 +58,11 @@ def export_weights(checkpoint: Path, output: Path, preset: str | None = None) ->
         except (OSError, RuntimeError) as error:
             raise UserError(f"{output}: cannot be written ({error})") from error
         log.info("export: %s, %d tensors in the released layout", output, len(model.state_dict()))
+        if model.settings.fusion != "logits":
+            log.warning(
+                "%s: the released layout does not say that this network's model.fusion is %s; whoever loads it must",
+                output, model.settings.fusion,
+            )  # fmt: skip
         return
     from digit.model.onnx_export import write_onnx  # slow to import
 
