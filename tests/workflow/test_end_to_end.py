@@ -21,7 +21,7 @@ def test_every_stage_leaves_what_the_design_promises(finished):
             assert (run / "parts" / split / f"{shard}.fit.parquet").is_file()
     train = run / "experiments" / "tiny" / "train"
     assert {p.name for p in train.iterdir()} == {
-        *("best.ckpt", "last.ckpt", "history.csv", "config.yaml", "provenance.json"),
+        *("best.ckpt", "last.ckpt", "history.csv", "config.yaml", "provenance.json", "overlays", "tensorboard"),
     }
     metrics = json.loads((run / "experiments" / "tiny" / "eval" / "val-rootnet" / "metrics.json").read_text())
     assert {"protocol", "metrics", "interval_95", "per_joint", "baseline_mean_pose"} <= set(metrics)
