@@ -203,7 +203,7 @@ def test_the_right_preset_is_named(tiny, tmp_path):
         load_model(tmp_path / "tiny.pt", preset="huge")
 
 
-@pytest.mark.parametrize("settings", [{"preset": "huge"}, {"modle": {}}, {"model": 3}, {1: 2}])
+@pytest.mark.parametrize("settings", [{"preset": "huge"}, {"network": {}}, {"model": 3}, {1: 2}])
 def test_unusable_settings_are_the_files_own(tiny, tmp_path, settings):
     path = saved(tiny, tmp_path / "own.ckpt", hyper_parameters={"experiment": settings})
     with pytest.raises(UserError, match=r"own\.ckpt: the settings that this file itself holds are unusable") as caught:
