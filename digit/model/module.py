@@ -47,7 +47,7 @@ class DigitModule(lightning.LightningModule):
 
     def forward(self, *inputs: Tensor) -> Any:
         """Predict from images (B, 3, S, S) in [0, 1] and, where the network needs them, masks."""
-        return (self._run or self.network)(*inputs)
+        return (self.network if self._run is None else self._run)(*inputs)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
         """Sum the losses of a batch; the parts travel with it for the history."""
