@@ -91,7 +91,7 @@ def _audit_images(config: Config, release: Release, split: str, columns: Columns
     else:
         damaged = damaged_images(release.images(split), looked_at, *sizes)
     where = store.path if store else release.images(split)
-    useless = store is not None and len(missing) + len(damaged) >= len(missing) + len(looked_at)
+    useless = store is not None and len(damaged) == len(looked_at)
     note = problems.error if useless or config.data.damaged_images == "fail" else problems.warn
     remedy = original.IMAGES_REMEDY if store else release.remedy("images")
     remedy += ", or set data.damaged_images: exclude to leave these samples out"

@@ -114,11 +114,12 @@ def _adopt(folder: Path, experiment: str, settings: Experiment, source: Path) ->
             f"experiments.{experiment}.load_ckpt: {source} says that it is another network than "
             f"experiments.{experiment}.model; set preset and model as the checkpoint's config.yaml has them"
         )
+    digest = provenance.sha256(source)
     record = {
         "experiment": experiment,
-        "experiment_key": provenance.experiment_key(settings, provenance.sha256(source)),
+        "experiment_key": provenance.experiment_key(settings, digest),
         **provenance.software(),
-        "weights": {"file": source.name, "sha256": provenance.sha256(source)},
+        "weights": {"file": source.name, "sha256": digest},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     with replacing(folder / "config.yaml") as temporary:
@@ -182,8 +183,9 @@ def _backbone_origin(module: DigitModule, files: StateFiles) -> str:
     if files.resume.is_file() and files.origin.is_file():
         return files.origin.read_text()
     origin = module.network.backbone_origin
-    with replacing(files.origin) as temporary:
-        temporary.write_text(origin)
+    if is_first_process():
+        with replacing(files.origin) as temporary:
+            temporary.write_text(origin)
     return origin
 
 
