@@ -16,9 +16,8 @@ import yaml
 
 from digit import geometry
 from digit.config import resolve
-from digit.data.fits import FitTable, describe_fits, judge_fits, mean_over_valid, read_fits
+from digit.data.fits import describe_fits, read_fits
 from digit.data.index import COLUMNS, open_index, write_index
-from digit.data.masks import encode_mask
 from digit.data.store import Store, write_shard
 from digit.errors import UserError
 from digit.hand.mano import load_hands
@@ -216,32 +215,6 @@ def test_table_states_what_is_valid_and_why(drawn):
     np.testing.assert_array_equal(table["row"], np.arange(len(table)))
 
 
-def test_without_a_threshold_every_fit_is_accepted():
-    table = FitTable(
-        np.array([[True, True], [False, True]]),
-        np.array([[999.0, np.nan], [np.nan, 1]]),
-        np.ones((2, 2)),
-        np.zeros(2, np.uint64),
-    )
-    valid, reasons = judge_fits(table, np.array([[True, False], [False, True]]), None)
-    np.testing.assert_array_equal(valid, table.fitted)
-    assert reasons == ["", ""]
-
-
-def test_a_hand_outside_the_picture_is_noted():
-    table = FitTable(np.ones((1, 2), bool), np.ones((1, 2)), np.array([[0, 12]]), np.zeros(1, np.uint64))
-    valid, reasons = judge_fits(table, np.ones((1, 2), bool), 5.0)
-    assert valid.all() and reasons == ["right: not in the picture"]
-
-
-def test_mean_over_valid_ignores_what_is_not():
-    distances = np.full((2, 42), 7.0)
-    distances[0, :20], distances[1, 21:] = 1e9, np.nan
-    valid = np.ones((2, 42), bool)
-    valid[0, :20] = False
-    np.testing.assert_array_equal(mean_over_valid(distances, valid), [[7, 7], [7, np.nan]])
-
-
 def test_header_describes_the_shard(drawn, hands):
     config, store, _ = drawn
     header = store.header
@@ -409,11 +382,6 @@ def test_the_other_backend_agrees(drawn, tmp_path, spoilt):
     assert store.header["backend"] == "pyrender" and sorted(store.keys()) == sorted(drawn[1].keys())
     equal = [(decode(store, name) == decode(drawn[1], name)).mean() for name in store.keys()]  # noqa: SIM118
     assert min(equal) > 0.999
-
-
-def test_masks_survive_encoding():
-    mask = np.random.default_rng(0).integers(0, 33, (40, 50)).astype(np.uint8)
-    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(encode_mask(mask), np.uint8), cv2.IMREAD_UNCHANGED), mask)
 
 
 @pytest.fixture
