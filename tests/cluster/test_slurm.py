@@ -1,5 +1,6 @@
 """The whole workflow through ``profiles/slurm`` on a real Slurm, with what goes wrong on clusters."""
 
+import contextlib
 import csv
 import json
 import os
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +21,8 @@ RUN = Path("results") / "micro"
 STORES = [f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split in ("train", "val") for k in (0, 1)]
 
 
-# Long enough to be stopped half-way.
-EPOCHS = 15
+# Long enough to be stopped half-way, a third of a second each.
+EPOCHS = 40
 LONGER = f"tiny: {{training: {{max_epoch: {EPOCHS}, eval_every_epoch: {EPOCHS}, recalibrate_images: 0}}}}"
 CHANGED = ("--config", f"experiments={{{LONGER}}}")
 
@@ -42,6 +44,14 @@ def _running(cluster, rule):
     ]
 
 
+def _hang(job):
+    """Stop every process of a job at once; Slurm's own command would take a second or more."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.environ().get("SLURM_JOB_ID") == job:
+                process.suspend()
+
+
 @pytest.fixture(scope="module")
 def survived(cluster, tmp_path_factory):
     """Folder, output and second starter's output of a run whose jobs were cancelled and killed."""
@@ -58,7 +68,8 @@ def survived(cluster, tmp_path_factory):
         (training,) = _wait(lambda: _running(cluster, "train_experiment"), process, output)
         _wait(lambda: list((folder / RUN / "experiments/tiny/train/.progress").glob("resume.ckpt")), process, output)
         # It hangs, and runs out of time: Slurm looks every 30 seconds.
-        cluster("scancel", "--full", "--signal=STOP", training)
+        _hang(training)
+        assert (folder / RUN / "experiments/tiny/train/.progress/resume.ckpt").is_file(), "stopped too late"
         cluster("scontrol", "update", f"jobid={training}", "EndTime=now")
         assert process.wait(timeout=400) == 0, output.read_text()[-6000:]
     finally:
