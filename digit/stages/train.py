@@ -284,11 +284,11 @@ def _backend() -> str:
 
 
 class _QuietDDP(DDPStrategy):
-    """Data-parallel training whose processes leave the log to :class:`Journal`."""
+    """Data-parallel training whose processes, made of a pickled copy, leave the log to :class:`Journal`."""
 
-    def setup_environment(self) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         quiet_lightning()
-        super().setup_environment()
+        self.__dict__.update(state)
 
 
 def _publish(folder: Path, files: StateFiles, settings: Experiment, record: dict[str, Any]) -> None:
