@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from digit.config import Experiment, TrainingSettings, to_dict
+from digit.console import log
 from digit.model.create import create_network
 from digit.model.inference import to_inputs
 from digit.model.losses import digit_losses
@@ -14,6 +15,17 @@ from digit.model.network import Network
 
 WARM_UP = 0.15
 """Share of a one-cycle schedule in which the learning rate rises."""
+
+
+def can_compile() -> bool:
+    """Try torch's compiler on a small function; warn where it does not work."""
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device="cuda" if torch.cuda.is_available() else "cpu"))
+    except Exception as error:  # a missing compiler makes torch fail in every way there is
+        reason = str(error).strip().partition("\n")[0]
+        log.warning("training.compile: torch cannot compile here (%s); the network runs uncompiled", reason)
+        return False
+    return True
 
 
 class DigitModule(lightning.LightningModule):
@@ -36,7 +48,7 @@ class DigitModule(lightning.LightningModule):
 
     def configure_model(self) -> None:
         """Compile the network if that is wanted; what cannot be compiled runs as it is, with a warning."""
-        if self.experiment.training.compile and self._run is None:
+        if self.experiment.training.compile and self._run is None and can_compile():
             torch._dynamo.config.suppress_errors = True
             object.__setattr__(self, "_run", torch.compile(self.network))
 

@@ -114,7 +114,8 @@ class Journal(lightning.Callback):
         if self._average is not None and (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             self._average.update()
         now = time.monotonic()
-        if trainer.is_global_zero and not sys.stderr.isatty() and now - self._told >= SECONDS_BETWEEN_LINES:
+        due = now - self._told >= SECONDS_BETWEEN_LINES and trainer.global_step > self._steps_at_start
+        if due and trainer.is_global_zero and not sys.stderr.isatty():
             self._told = now
             self._tell(trainer, now)
 
@@ -180,12 +181,11 @@ class Journal(lightning.Callback):
     def _tell(self, trainer: lightning.Trainer, now: float) -> None:
         steps, total = trainer.global_step, cast(DigitModule, trainer.lightning_module).steps
         rate = (steps - self._steps_at_start) / (now - self._started)
-        left = (total - steps) / rate if rate else float("nan")
         loss = sum(float(value) for value in self._sums.values()) / self._steps
         log.info(
             "train %s: epoch %d of %d, step %d of %d, loss %.2f, %.0f samples/s, %.0f s left",
             self.name, trainer.current_epoch + 1, self.training.max_epoch, steps, total, loss,
-            rate * self.training.batch_size, left,
+            rate * self.training.batch_size, (total - steps) / rate,
         )  # fmt: skip
 
 
