@@ -1,6 +1,7 @@
 """From nothing to a report on the very small configuration, and what a second run would do."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
 def test_nothing_half_written_is_left_and_nothing_is_written_elsewhere(finished):
     assert not list(finished.rglob("*.partial"))
     assert {p.name for p in finished.iterdir()} == {"results", ".snakemake"}
+
+
+def test_every_file_is_a_declared_output(finished, snakemake):
+    """So that the workflow also runs where jobs share no file system."""
+    table = snakemake(finished, "--summary").partition("output_file\t")[2]
+    declared = {finished / line.split("\t")[0] for line in table.splitlines()[1:] if "\t" in line}
+    private = re.compile(r"(.*/)?\.|logs/|benchmarks/")
+    run = finished / RUN
+    files = {p for p in run.rglob("*") if p.is_file() and not private.match(str(p.relative_to(run)))}
+    assert len(declared) > 50 and not {p for p in files if declared.isdisjoint({p, *p.parents})}
 
 
 def test_running_again_does_nothing_and_is_quick(finished, snakemake):

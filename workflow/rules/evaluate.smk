@@ -57,7 +57,7 @@ rule evaluate_experiment:
 rule evaluate:
     input:
         expand(
-            rules.evaluate_experiment.output.metrics,
+            rules.evaluate_experiment.output,
             experiment=RUN.experiments,
             split=RUN.evaluate.splits,
             root_depth=RUN.evaluate.root_depth,

@@ -59,7 +59,7 @@ rule contact_sheet:
 
 rule parts:
     input:
-        expand(rules.parts_shard.output.store, split=USED_SPLITS, shard=SHARDS),
+        expand(rules.parts_shard.output, split=USED_SPLITS, shard=SHARDS),
         expand(rules.contact_sheet.output.png, split=USED_SPLITS),
     message:
         "All part masks are drawn"

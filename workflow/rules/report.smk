@@ -1,14 +1,17 @@
-# One self-contained page about everything above.
+# One self-contained page about everything above; several experiments are compared in a table besides.
 
 
 rule report:
     input:
         rules.check.input,
+        rules.index.input,
+        rules.images.input,
         rules.parts.input,
         rules.evaluate.input,
         rules.train.input,
         settings=LAYOUT.settings("report"),
     output:
+        **({"comparison": LAYOUT.report() / "comparison.csv"} if len(RUN.experiments) > 1 else {}),
         page=report(
             LAYOUT.report() / "index.html",
             caption="../report/page.rst",

@@ -12,6 +12,8 @@ rule train_experiment:
         best=LAYOUT.train("{experiment}") / "best.ckpt",
         last=LAYOUT.train("{experiment}") / "last.ckpt",
         history=LAYOUT.train("{experiment}") / "history.csv",
+        overlays=directory(LAYOUT.train("{experiment}") / "overlays"),
+        tensorboard=directory(LAYOUT.train("{experiment}") / "tensorboard"),
         config=LAYOUT.train("{experiment}") / "config.yaml",
         provenance=LAYOUT.train("{experiment}") / "provenance.json",
     log:
