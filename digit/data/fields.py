@@ -14,6 +14,9 @@ import numpy as np
 from digit.data.problems import Problems
 from digit.skeleton import HAND_TYPES
 
+INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
+SMALLEST_BOX_PX, FARTHEST_BOX_PX = 0.01, 100_000
+SHOWN_CHARACTERS = 40
 HAND_FLAGS = dict(zip(HAND_TYPES, ((True, False), (False, True), (True, True)), strict=True))
 """[right, left] of each hand type."""
 
@@ -49,14 +52,28 @@ def numbers(name: str, *shape: int, positive: bool = False) -> Field:
     return Field(name, f"{'x'.join(map(str, shape))} {kind}", convert, np.ones(shape).tolist())
 
 
-def integer(name: str, minimum: int = 0) -> Field:
-    """Describe a whole number."""
+def integer(name: str, minimum: int = 0, maximum: int = INT64_MAX) -> Field:
+    """Describe a whole number that its column can hold."""
 
     def convert(values: list[Any]) -> np.ndarray | None:
         array = _array(values, (), "i")
-        return array if array is not None and (array >= minimum).all() else None
+        return array if array is not None and ((array >= minimum) & (array <= maximum)).all() else None
 
-    return Field(name, f"a whole number from {minimum}", convert, minimum)
+    return Field(name, f"a whole number from {minimum} to {maximum}", convert, minimum)
+
+
+def box(name: str) -> Field:
+    """Describe a box x, y, width, height in px: near enough and large enough to cut a picture out."""
+    plain = numbers(name, 4)
+
+    def convert(values: list[Any]) -> np.ndarray | None:
+        array = plain.convert(values)
+        if array is None or (np.abs(array) > FARTHEST_BOX_PX).any() or (array[:, 2:] < SMALLEST_BOX_PX).any():
+            return None
+        return array
+
+    limits = f"within {FARTHEST_BOX_PX} px, sizes from {SMALLEST_BOX_PX} px"
+    return Field(name, f"{plain.description} (x, y, width, height; {limits})", convert, plain.sample)
 
 
 def flags(name: str, *shape: int) -> Field:
@@ -72,14 +89,14 @@ def flags(name: str, *shape: int) -> Field:
 
 
 def text(name: str) -> Field:
-    """Describe text that is not empty."""
+    """Describe text that is not empty and has no zero byte."""
 
     def convert(values: list[Any]) -> np.ndarray | None:
-        if not all(isinstance(value, str) and value for value in values):
+        if not all(isinstance(value, str) and value and "\0" not in value for value in values):
             return None
         return np.array([value.encode() for value in values])
 
-    return Field(name, "text", convert, "text")
+    return Field(name, "text without zero bytes", convert, "text")
 
 
 def relative_path(name: str) -> Field:
@@ -91,7 +108,7 @@ def relative_path(name: str) -> Field:
         leaves = array is None or any(value.startswith("/") or ".." in value for value in values)
         return None if leaves else array
 
-    return Field(name, "a relative path", convert, "path")
+    return Field(name, "a relative path without zero bytes", convert, "path")
 
 
 def hand_type(name: str) -> Field:
@@ -133,12 +150,20 @@ def read_fields(
             faulty = [place for place, value in enumerate(values) if field.convert([value]) is None]
             sound[faulty] = False
             problem = f"{field.name} is missing or is not {field.description}"
-            problems.error(file, problem, remedy, [names[place] for place in faulty])
+            problems.error(file, problem, remedy, [_with_value(names[place], values[place]) for place in faulty])
     places = np.flatnonzero(sound)
     if len(columns) == len(fields):
         return columns, places
     kept = [objects[place] for place in places]
     return {field.name: _required(field, [record[field.name] for record in kept]) for field in fields if kept}, places
+
+
+def _with_value(name: str, value: Any) -> str:
+    """Name a record and the beginning of its faulty value, if it has one."""
+    if value is None:
+        return name
+    shown = repr(value)
+    return f"{name}: {shown[:SHOWN_CHARACTERS]}{'...' if len(shown) > SHOWN_CHARACTERS else ''}"
 
 
 def _required(field: Field, values: list[Any]) -> np.ndarray:

@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config
-from digit.data.fields import Field, flags, hand_type, integer, numbers, read_fields, relative_path, text
+from digit.data.fields import (
+    INT32_MAX,
+    Field,
+    box,
+    flags,
+    hand_type,
+    integer,
+    numbers,
+    read_fields,
+    relative_path,
+    text,
+)
 from digit.data.json_records import scan
 from digit.data.problems import Problems
 from digit.files import read_json
@@ -22,22 +33,25 @@ from digit.skeleton import HANDS, JOINT_COUNT
 RELEASE_IMAGES = {"train": 1_361_062, "val": 380_125, "test": 849_160}
 """Images of InterHand2.6M 5 fps, v1.0."""
 
+LARGEST_IMAGE_PX = 65_535
+"""Longest side of a JPEG file."""
+
 PAGE = "https://mks0601.github.io/InterHand2.6M/"
 Columns = dict[str, np.ndarray]
 
 IMAGE_FIELDS = (
     integer("id"),
     relative_path("file_name"),
-    integer("width", minimum=1),
-    integer("height", minimum=1),
-    integer("capture"),
+    integer("width", 1, LARGEST_IMAGE_PX),
+    integer("height", 1, LARGEST_IMAGE_PX),
+    integer("capture", 0, INT32_MAX),
     text("camera"),
-    integer("frame_idx"),
+    integer("frame_idx", 0, INT32_MAX),
 )
 ANNOTATION_FIELDS = (
     integer("id"),
     integer("image_id"),
-    numbers("bbox", 4),
+    box("bbox"),
     flags("joint_valid", JOINT_COUNT, 1),
     hand_type("hand_type"),
     flags("hand_type_valid"),
@@ -50,7 +64,7 @@ CAMERA_FIELDS = (
 )
 JOINT_FIELDS = (numbers("world_coord", JOINT_COUNT, 3), flags("joint_valid", JOINT_COUNT, 1))
 MANO_FIELDS = (numbers("pose", 48), numbers("shape", 10), numbers("trans", 3))
-ROOTNET_FIELDS = (integer("annot_id"), numbers("bbox", 4), numbers("abs_depth", 2))
+ROOTNET_FIELDS = (integer("annot_id"), box("bbox"), numbers("abs_depth", 2))
 
 
 @dataclass(frozen=True)
@@ -129,9 +143,11 @@ def _join_images(images: Columns, annotations: Columns, path: Path, remedy: str,
     names, counts = np.unique(pictures["file_name"], return_counts=True)
     if (counts > 1).any():
         problems.error(path, "file_name belongs to several annotations", remedy, names[counts > 1].astype(str).tolist())
-    flat = annotated["bbox"][:, 2:].min(axis=1, initial=np.inf) <= 0
-    if flat.any():
-        problems.error(path, "bbox has no width or height", remedy, [f"id {k}" for k in annotated["id"][flat]])
+    x, y, width, height = annotated["bbox"].T
+    beside = (x > pictures["width"]) | (y > pictures["height"]) | (x + width < 0) | (y + height < 0)
+    if beside.any():
+        wrong = [f"id {number}: {box_px}" for number, box_px in _pairs(annotated, beside, "id", "bbox")]
+        problems.error(path, "bbox lies outside its image", remedy, wrong)
     return {
         "annot_id": annotated["id"],
         "annotation_order": np.flatnonzero(found).astype(np.int32),
@@ -250,8 +266,9 @@ def _frames(path: Path, remedy: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _number(name: str) -> int:
-    """Return the number of a capture or frame; -1, which matches nothing, for other names."""
-    return int(name) if name.isdecimal() else -1
+    """Return the number of a capture or frame; -1, which matches nothing, for other names and larger numbers."""
+    number = int(name) if name.isdecimal() and len(name) <= len(str(INT32_MAX)) else -1
+    return number if number <= INT32_MAX else -1
 
 
 def _concatenate(parts: list[Columns], fields: tuple[Field, ...]) -> Columns:

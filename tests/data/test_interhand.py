@@ -97,7 +97,20 @@ BROKEN_REFERENCES = {
 }
 BROKEN_VALUES = {
     "box": ("data", lambda d: _first(d).update(bbox=[1, 2, 3]), "bbox is missing or is not 4 numbers"),
-    "flat box": ("data", lambda d: _first(d).update(bbox=[1, 2, 3, 0]), "bbox has no width or height"),
+    "flat box": (
+        "data",
+        lambda d: _first(d).update(bbox=[1, 2, 3, 0]),
+        r"bbox .*sizes from 0\.01 px\) \(1: id \d+: \[1, 2, 3, 0\]\)",
+    ),
+    "far box": ("data", lambda d: _first(d).update(bbox=[0, 0, 1e300, 1]), r"within 100000 px.*: \[0, 0, 1e\+300, 1\]"),
+    "beside": ("data", lambda d: _first(d).update(bbox=[-50, 0, 9, 9]), r"outside its image \(1: id \d+: \[-50.0, 0.0"),
+    "below": ("data", lambda d: _first(d).update(bbox=[0, 65, 9, 9]), "bbox lies outside its image"),
+    "late frame": ("data", lambda d: d["images"][0].update(frame_idx=2**31), r"to 2147483647 \(1: id \d+: 2147483648"),
+    "late capture": ("data", lambda d: d["images"][0].update(capture=2**40), "capture .*: 1099511627776"),
+    "width": ("data", lambda d: d["images"][0].update(width=10**12), "width .* from 1 to 65535 .*: 1000000000000"),
+    "id": ("data", lambda d: _first(d).update(id=2**63), r"id .* to 9223372036854775807 .*: 9223372036854775808"),
+    "zero byte": ("data", lambda d: d["images"][0].update(file_name="a\0b"), r"without zero bytes .*'a\\x00b'"),
+    "zero name": ("data", lambda d: d["images"][0].update(camera="40\0"), "camera .*without zero bytes"),
     "joints": ("data", lambda d: _first(d).update(joint_valid=[[1]] * 41), "joint_valid is missing or is not 42x1"),
     "flag": ("data", lambda d: _first(d).update(hand_type_valid=2), "hand_type_valid is missing or is not 0 or 1"),
     "hand": ("data", lambda d: _first(d).update(hand_type="both"), "hand_type is missing or is not right or left"),
@@ -145,6 +158,29 @@ def test_a_rootnet_file_of_another_kind_is_named(tiny_release, text):
     path.write_text(text)
     (error,) = errors_of(Release(tiny_release))
     assert str(path) in error and "rootnet_output/" in error
+
+
+@pytest.mark.parametrize("kind", ["camera", "joint_3d", "MANO_NeuralAnnot"])
+def test_captures_and_frames_beyond_any_number_belong_to_no_sample(tiny_release, edit_json, kind):
+    for name in ("9" * 10, "9" * 5000):
+        edit_json(
+            Release(tiny_release).annotation("val", kind),
+            lambda document, name=name: document.update({name: document["0"], "0": document["0"] | {name: {}}}),
+        )
+        assert not errors_of(Release(tiny_release))
+
+
+@pytest.mark.parametrize("box", [[0, 0, 1e18, 1e18], [1, 1, 0, 5]])
+def test_a_rootnet_box_that_cannot_be_cut_out_is_named(tiny_release, edit_json, box):
+    path = Release(tiny_release).rootnet("val")
+    edit_json(path, lambda results: results[3].update(bbox=box))
+    (error,) = errors_of(Release(tiny_release))
+    assert error.startswith(f"{path}: bbox is missing or is not 4 numbers") and str(box[3]) in error
+
+
+def test_boxes_that_reach_over_the_edge_are_fine(tiny_release, edit_json):
+    edit_json(Release(tiny_release).annotation("val", "data"), lambda d: _first(d).update(bbox=[-70, -9.5, 200, 90]))
+    assert not errors_of(Release(tiny_release))
 
 
 def test_numbers_that_json_cannot_hold_are_refused(tiny_release):
