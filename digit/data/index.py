@@ -170,6 +170,12 @@ class SplitIndex:
         """(N,) int64 rows: single-hand samples first, then interacting ones, each in annotation order."""
         return np.lexsort((self.annotation_order, self.hand_type.all(axis=1)))
 
+    def shards_of(self, rows: np.ndarray | slice, shards: int) -> np.ndarray:
+        """(n,) which of ``shards`` shards holds each of ``rows``; see :meth:`shard_rows`."""
+        frames = self.frame_row[rows]
+        captures = self.frame_capture[frames]
+        return (frames - np.searchsorted(self.frame_capture, captures) + captures) % shards
+
     def shard_rows(self, shards: int, shard: int) -> np.ndarray:
         """(n,) int64 rows of one of ``shards`` shards, ascending; all samples of a frame stay together.
 
@@ -181,10 +187,7 @@ class SplitIndex:
         """
         if not 0 <= shard < shards:
             raise UserError(f"shard {shard}: data.shards is {shards}, so shards are 0..{shards - 1}")
-        captures = np.asarray(self.frame_capture)
-        place_in_capture = np.arange(len(captures)) - np.searchsorted(captures, captures)
-        mine = (place_in_capture + captures) % shards == shard
-        return np.flatnonzero(mine[self.frame_row])
+        return np.flatnonzero(self.shards_of(slice(None), shards) == shard)
 
     def camera_joints_mm(self, rows: np.ndarray | slice) -> np.ndarray:
         """(n, 42, 3) float64 joints of ``rows`` in their own camera, valid or not."""

@@ -105,6 +105,7 @@ def test_shards_share_all_rows_without_cutting_a_frame_whatever_other_captures_t
     parts = [whole.shard_rows(shards, shard) for shard in range(shards)]
     assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(whole.frame_row)))
     assert all((np.diff(rows) > 0).all() for rows in parts)
+    assert all((whole.shards_of(rows, shards) == shard).all() for shard, rows in enumerate(parts))
     frames = [set(whole.frame_row[rows].tolist()) for rows in parts]
     assert sum(map(len, frames)) == whole.frame_row.max() + 1
     assert max(map(len, frames)) - min(map(len, frames)) <= len(captures)
