@@ -112,7 +112,7 @@ def read_samples(release: Release, split: str, problems: Problems) -> Columns:
     tables = {}
     for section, fields in (("images", IMAGE_FIELDS), ("annotations", ANNOTATION_FIELDS)):
         parts = []
-        chunks = document.chunks(document.members(lists[section])) if section in lists else iter(())
+        chunks = document.chunks(lists[section]) if section in lists else iter(())
         for chunk in chunks:
             records = list(chunk)
             names = [f"id {record.get('id')}" if isinstance(record, dict) else str(record)[:40] for record in records]
@@ -237,7 +237,7 @@ def read_rootnet(path: Path, release: Release, problems: Problems) -> Columns:
     remedy = release.remedy("rootnet_output")
     document = scan(path, remedy)
     parts = []
-    for chunk in document.chunks(document.members()):
+    for chunk in document.chunks():
         records = chunk if isinstance(chunk, list) else []
         names = [f"annot_id {record.get('annot_id')}" if isinstance(record, dict) else "?" for record in records]
         parts.append(read_fields(records, names, ROOTNET_FIELDS, path, remedy, problems)[0])
@@ -261,7 +261,7 @@ def _frames(path: Path, remedy: str) -> Iterator[tuple[int, dict[str, Any]]]:
     document = scan(path, remedy)
     for row in document.members():
         capture = _number(document.key(row))
-        for chunk in document.chunks(document.members(row)):
+        for chunk in document.chunks(row):
             yield capture, chunk if isinstance(chunk, dict) else {}
 
 

@@ -55,18 +55,26 @@ class JsonFile:
         text = self.content[self.key_start[row] : self.start[row]]
         return self._parse(text[: text.rindex(b":")].rstrip())
 
-    def chunks(self, rows: np.ndarray) -> Iterator[list[Any] | dict[str, Any]]:
-        """Parse the neighbouring containers ``rows`` (all in one parent), some thousands at a time.
+    def chunks(self, parent: int = 0) -> Iterator[list[Any] | dict[str, Any]]:
+        """Parse what stands in container ``parent``, some thousands of records at a time.
+
+        Anything between records that is none, such as null, comes with them; a container without any record gives
+        nothing.
 
         Yields:
-            A list of records, or a dict of them when the parent is an object.
+            A list of records, or a dict of them when the container is an object.
         """
+        rows = self.members(parent)
+        frame = b"{%b}" if self.content[self.start[parent]] == OPEN_OBJECT else b"[%b]"
+        begin = self.start[parent] + 1
         for first in range(0, len(rows), RECORDS_PER_CHUNK):
-            group = rows[first : first + RECORDS_PER_CHUNK]
-            keyed = self.key_start[group[0]] >= 0
-            begin = self.key_start[group[0]] if keyed else self.start[group[0]]
-            text = self.content[begin : self.end[group[-1]]]
-            yield self._parse((b"{%b}" if keyed else b"[%b]") % text)
+            last = first + RECORDS_PER_CHUNK >= len(rows)
+            end = self.end[parent] - 1 if last else self.end[rows[first + RECORDS_PER_CHUNK - 1]]
+            text = self.content[begin:end].lstrip()
+            if first:  # the comma after the last chunk; without one, what is parsed is no JSON either
+                text = text[1:] if text.startswith(b",") else b"," + text
+            yield self._parse(frame % text)
+            begin = end
 
     def _parse(self, text: bytes) -> Any:
         try:

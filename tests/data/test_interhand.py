@@ -115,6 +115,8 @@ BROKEN_VALUES = {
     "flag": ("data", lambda d: _first(d).update(hand_type_valid=2), "hand_type_valid is missing or is not 0 or 1"),
     "hand": ("data", lambda d: _first(d).update(hand_type="both"), "hand_type is missing or is not right or left"),
     "record": ("data", lambda d: d["images"].append([1]), "file_name is missing or is not a relative path"),
+    "null": ("data", lambda d: d["annotations"].append(None), r"image_id is missing .*\(1: None\)"),
+    "first null": ("data", lambda d: d["annotations"].insert(0, None), r"image_id is missing .*\(1: None\)"),
     "path": (
         "data",
         lambda d: d["images"][0].update(file_name="../a.jpg"),
@@ -124,7 +126,11 @@ BROKEN_VALUES = {
     "focal": ("camera", lambda d: d["0"]["focal"].update({"400000": [0, 1]}), "focal .*capture 0 camera 400000"),
     "camrot": ("camera", lambda d: d["0"].pop("camrot"), "camrot is missing or is not 3x3 numbers .*3: capture 0"),
     "world": ("joint_3d", lambda d: d["0"]["90"].pop("world_coord"), "world_coord .*capture 0 frame 90"),
-    "null": ("joint_3d", lambda d: d["0"]["90"].update(world_coord=[[None] * 3] * 42), "world_coord .*42x3 numbers"),
+    "null joints": (
+        "joint_3d",
+        lambda d: d["0"]["90"].update(world_coord=[[None] * 3] * 42),
+        "world_coord .*42x3 numbers",
+    ),
     "pose": ("MANO_NeuralAnnot", lambda d: d["0"]["90"]["left"].update(pose=[0] * 45), "pose .*frame 90 left"),
 }
 

@@ -24,7 +24,7 @@ def test_lists_of_records_come_back_in_chunks(lists, chunk, tmp_path_factory):
         patch.setattr(json_records, "RECORDS_PER_CHUNK", chunk)
         document = scan(path, "remedy")
         found = {
-            document.key(row): [record for part in document.chunks(document.members(row)) for record in part]
+            document.key(row): [record for part in document.chunks(row) for record in part]
             for row in document.members()
         }
     assert found == lists
@@ -39,7 +39,7 @@ def test_objects_of_records_come_back_with_their_keys(tree, chunk, tmp_path_fact
         patch.setattr(json_records, "RECORDS_PER_CHUNK", chunk)
         document = scan(path, "remedy")
         found = {
-            document.key(row): {k: v for part in document.chunks(document.members(row)) for k, v in part.items()}
+            document.key(row): {k: v for part in document.chunks(row) for k, v in part.items()}
             for row in document.members()
         }
     assert found == tree
@@ -50,8 +50,34 @@ def test_many_small_containers_and_the_collector_survive(tmp_path):
     path.write_text(json.dumps([[] for _ in range(3000)]))
     document = scan(path, "remedy")
     assert len(document.members()) == 3000
-    assert sum(len(part) for part in document.chunks(document.members())) == 3000
+    assert sum(len(part) for part in document.chunks()) == 3000
     assert gc.isenabled()
+
+
+@given(records=st.lists(st.one_of(records, st.none(), st.integers(0, 9), texts), max_size=9), chunk=st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_what_is_no_record_is_not_passed_over(records, chunk, tmp_path_factory):
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    keyed = {str(place): record for place, record in enumerate(records)}
+    path.write_text(json.dumps({"list": records, "object": keyed}, indent=chunk % 2 or None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_records, "RECORDS_PER_CHUNK", chunk)
+        document = scan(path, "remedy")
+        in_list, in_object = document.members()
+        found = [record for part in document.chunks(in_list) for record in part]
+        found_keyed = {k: v for part in document.chunks(in_object) for k, v in part.items()}
+    holds_record = any(isinstance(record, dict) for record in records)
+    assert found == (records if holds_record else [])
+    assert found_keyed == (keyed if holds_record else {})
+
+
+@pytest.mark.parametrize("text", ["[{}, {},]", "[,{}, {}]", "[{},, {}]", "[{} {}]", "[{}, {} 1]"])
+@pytest.mark.parametrize("chunk", [1, 2, 9])
+def test_damage_between_records_is_noticed(tmp_path, monkeypatch, text, chunk):
+    monkeypatch.setattr(json_records, "RECORDS_PER_CHUNK", chunk)
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match=r"a\.json: is not valid JSON .*the remedy"):
+        list(scan(tmp_path / "a.json", "the remedy").chunks())
 
 
 def test_every_cut_is_noticed(tmp_path):
@@ -77,7 +103,7 @@ def test_damage_inside_a_record_is_noticed(tmp_path):
     path.write_text('[{"a": 1}, {"a": 1 2}]')
     document = scan(path, "the remedy")
     with pytest.raises(UserError, match=r"a\.json: is not valid JSON .*the remedy"):
-        list(document.chunks(document.members()))
+        list(document.chunks())
 
 
 def test_a_missing_file_is_named(tmp_path):
