@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from digit.config import Experiment, resolve
 from digit.model.create import create_network
 from digit.model.inference import to_device, to_inputs
 from digit.model.losses import digit_losses
 from digit.model.network import Network
+from digit.model.work import forward_gflop
 from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 
 Batch = dict[str, Tensor]
@@ -139,16 +139,6 @@ def peak_tflops(device: torch.device, precision: str) -> float:
     return 2 * side**3 / best / 1e12
 
 
-def forward_flop(network: Network, batch: Batch) -> float:
-    """Floating-point operations of one sample's forward pass."""
-    one = {name: value[:1] for name, value in batch.items()}
-    inputs = to_inputs(to_device(one, next(network.parameters()).device), network.settings)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(*inputs)
-    network.train()
-    return float(counter.get_total_flops())
-
-
 @contextlib.contextmanager
 def real_batches(files: list[str], experiment: str, count: int, workers: int) -> Iterator[Any]:
     """Batches of a prepared run, endlessly."""
@@ -188,7 +178,7 @@ def run(
     for step in (ours, plain):
         for _ in range(2):
             step.whole(batch)
-    flop = forward_flop(ours.network, batch)
+    flop = 1e9 * forward_gflop(ours.network.settings)
     found: dict[str, float] = {}
     for name, call in {
         "forward": ours.forward,

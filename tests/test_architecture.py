@@ -22,7 +22,7 @@ FLOORS = [
     ["model", "metrics", "provenance", "figures", "data", "hand", "render"],
     # what joins several of them for the stages
     ["synthetic", "scoring"],
-    ["training", "report"],
+    ["training", "report", "planning"],
     ["stages"],
     ["cli"],
     ["__main__"],

@@ -16,7 +16,7 @@ if SYNTHETIC:
             LAYOUT.benchmark("synthesize")
         conda:
             "../../envs/render.yaml"
-        threads: 16
+        threads: 8
         resources:
             mem_mb=growing(4000),
             runtime=growing(60),
