@@ -114,10 +114,13 @@ class LmdbFile:
             self._env.close()
             raise UserError(f"{content}: is cut off; {remedy}")
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Let go of the file for good."""
         env = getattr(self, "_env", None)
         if env is not None:
             env.close()
+
+    __del__ = close
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of ``key``, or None."""

@@ -6,6 +6,7 @@ LMDB gives every value above 2 KB pages of its own, half a page too many on aver
 says what the shard is. Equal input gives equal bytes. Each file has a checksum, which is compared whenever it is read.
 """
 
+import os
 import struct
 import threading
 import weakref
@@ -91,15 +92,22 @@ class _Shard:
     """One open shard."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.process = path, os.getpid()
         self._remedy = "delete this file and run the stage that makes it again (digit images or parts)"
         self._file = LmdbFile(path, self._remedy)
         try:
-            self.header: dict[str, Any] = orjson.loads(self._file.get(HEADER_KEY) or b"")
-        except orjson.JSONDecodeError as error:
-            raise UserError(f"{path}: has no readable header, so it was not made by digit; {self._remedy}") from error
+            header = orjson.loads(self._file.get(HEADER_KEY) or b"")
+        except orjson.JSONDecodeError:
+            header = None
+        if not isinstance(header, dict):
+            raise UserError(f"{path}: has no readable header, so it was not made by digit; {self._remedy}")
+        self.header: dict[str, Any] = header
         if self.header.get("format") != FORMAT or self.header.get("version") != VERSION:
             raise UserError(f"{path}: is not a store of format {FORMAT} {VERSION}; {self._remedy}")
+
+    def close(self) -> None:
+        """Let go of the file for good."""
+        self._file.close()
 
     def get(self, name: bytes) -> bytes | None:
         """Return what was put in under ``name``, or None."""
@@ -122,7 +130,10 @@ _open_shards_lock = threading.Lock()
 
 
 def _open_shard(path: Path) -> _Shard:
-    """Return the process's one handle on a file: LMDB refuses to open a file twice in a process."""
+    """Return the process's one handle on a file: LMDB refuses to open a file twice in a process.
+
+    A handle from before a fork belongs to the parent: LMDB forbids its use in the child, which opens its own.
+    """
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -130,6 +141,9 @@ def _open_shard(path: Path) -> _Shard:
     identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
     with _open_shards_lock:
         shard = _open_shards.get(identity)
+        if shard is not None and shard.process != os.getpid():
+            shard.close()
+            shard = None
         if shard is None:
             shard = _open_shards[identity] = _Shard(path)
         return shard
@@ -138,8 +152,8 @@ def _open_shard(path: Path) -> _Shard:
 class Store:
     """Read access to one or more shards as if they were one.
 
-    Nothing is opened before the first access, so a store may be made before worker processes fork or be sent to
-    them by pickle; several stores on one file share one handle.
+    Nothing is opened before the first access, and each process opens the files for itself, so a store may be handed to
+    worker processes by fork or by pickle; several stores on one file share one handle.
     """
 
     def __init__(self, paths: Path | str | Sequence[Path | str]) -> None:
@@ -147,14 +161,15 @@ class Store:
         several = [paths] if isinstance(paths, str | Path) else paths
         self.paths: tuple[Path, ...] = tuple(Path(path) for path in several)
         self._shards: list[_Shard] | None = None
+        self._process = 0
         self._recent = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store, (self.paths,)
 
     def _opened(self) -> list[_Shard]:
-        if self._shards is None:
-            self._shards = [_open_shard(path) for path in self.paths]
+        if self._shards is None or self._process != os.getpid():
+            self._shards, self._process = [_open_shard(path) for path in self.paths], os.getpid()
         return self._shards
 
     def find(self, key: str) -> bytes | None:

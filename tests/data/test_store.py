@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 import pickle
 import struct
 import zlib
@@ -131,7 +132,9 @@ def test_a_rewritten_shard_is_seen_after_close(two_shards):
 
 
 def _read_in_worker(store: Store) -> bytes:
-    return store.get("d") + store.get("a")
+    content = store.get("d") + store.get("a")
+    assert all(shard.process == os.getpid() for shard in store._opened()), "LMDB forbids handles from before a fork"
+    return content
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
@@ -153,11 +156,18 @@ def _foreign(path: Path) -> None:
         transaction.put(b"a", b"1")
 
 
+def _list(path: Path) -> None:
+    path.unlink()
+    with lmdb.open(str(path), subdir=False, lock=False) as env, env.begin(write=True) as transaction:
+        transaction.put(b"__header__", b"[]")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (_cut, "cut off"),
         (_foreign, "not made by digit"),
+        (_list, "not made by digit"),
         (lambda path: path.write_bytes(b""), "not a readable store"),
         (lambda path: path.write_bytes(b"no database" * 1000), "not a readable store"),
         (lambda path: path.unlink(), "does not exist"),
