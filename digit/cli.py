@@ -15,7 +15,7 @@ import typer
 from digit import __version__
 from digit.config import Config, RootDepth, Split, load_config, to_dict
 from digit.console import configure_logging
-from digit.errors import UserError
+from digit.errors import UserError, words_for_people
 from digit.layout import Layout
 from digit.processes import end_with_workflow, only_writer
 from digit.switches import with_evaluation_switches, with_training_switches
@@ -50,13 +50,16 @@ DEFAULT_CONFIG = [Path("config.yaml")]
 
 
 def main() -> None:
-    """Entry point of the command line: a mistake of the user ends in one message and status 1."""
+    """Entry point of the command line: what the user can mend ends in one message and status 1."""
     configure_logging()
     end_with_workflow()
     try:
         app()
-    except UserError as error:
-        print(f"digit: {error}", file=sys.stderr)  # noqa: T201
+    except Exception as error:
+        words = words_for_people(error)
+        if words is None:
+            raise
+        print(f"digit: {words}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from digit.errors import UserError
+from digit.errors import UserError, refusal
 
 
 @contextlib.contextmanager
@@ -19,17 +19,42 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Works for a file or a folder, whichever the block creates. After an error, or when the process is
     killed, ``path`` is as it was; a left-over temporary is removed by the next attempt.
+
+    Raises:
+        UserError: when the system refuses a file, in the block too: the disk is full, it may not be written, ...
     """
     temporary = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove(temporary)
-    try:
-        yield temporary
-        if path.is_dir() and temporary.is_dir():
-            remove(path)
-        os.replace(temporary, path)
-    finally:
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         remove(temporary)
+        try:
+            yield temporary
+            if path.is_dir() and temporary.is_dir():
+                remove(path)
+            os.replace(temporary, path)
+        finally:
+            remove(temporary)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder and the files in it, are on the disk."""
+    for each in (*(sorted(path.iterdir()) if path.is_dir() else ()), path):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what the system refuses in the block into a :class:`UserError` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({refusal(error)}); free some disk space or choose another place"
+        ) from error
 
 
 def require_writable(path: Path) -> None:
@@ -39,16 +64,11 @@ def require_writable(path: Path) -> None:
         UserError: when nothing can be written there.
     """
     probe = path.with_name(f".{path.name}.partial")
-    above = next(folder for folder in path.parents if folder.exists() or folder == folder.parent)
-    if not above.is_dir():
-        raise UserError(f"{path}: cannot be written, because {above} is a file; choose another place")
-    try:
+    with _naming(path):
         probe.parent.mkdir(parents=True, exist_ok=True)
         remove(probe)
         probe.touch()
         remove(probe)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def remove(path: Path) -> None:

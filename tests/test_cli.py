@@ -77,6 +77,14 @@ def test_a_missing_configuration_is_named(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "config.yaml").write_text("run: {name: one}\n")
+    (tmp_path / "results").write_text("mine")
+    result = digit("index", "--split", "val", cwd=tmp_path)
+    assert result.returncode == 1 and result.stderr.endswith("digit: results is a file, not a folder\n")
+    assert "Traceback" not in result.stderr
+
+
 def test_an_unknown_experiment_is_named(tmp_path):
     (tmp_path / "config.yaml").write_text("experiments: {one: {}}\n")
     result = digit("train", "--experiment", "two", cwd=tmp_path)

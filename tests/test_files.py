@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from digit.errors import UserError
-from digit.files import read_json, remove, replacing, require_writable, write_json
+from digit.files import read_json, remove, replacing, require_writable, sync, write_json
 
 
 def test_a_finished_file_takes_its_place(tmp_path):
@@ -58,6 +58,39 @@ def test_remove_does_not_follow_links(tmp_path):
     assert (tmp_path / "precious").is_dir()
 
 
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "index").write_text("mine")
+    message = r"index/val/a: cannot be written \(.*/index is a file, not a folder\); .*choose another place"
+    with pytest.raises(UserError, match=message), replacing(tmp_path / "index" / "val" / "a"):
+        pass
+    assert (tmp_path / "index").read_text() == "mine"
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with (
+        pytest.raises(UserError, match=r"a\.txt: cannot be written \(No space left on device\)"),
+        replacing(path) as new,
+    ):
+        new.write_text("half")
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            full.write(b"more")
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_files_and_folders_are_brought_to_the_disk(tmp_path, monkeypatch):
+    (tmp_path / "tables").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "tables" / name).write_text(name)
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    sync(tmp_path / "tables")
+    assert synced == [tmp_path / "tables" / "a", tmp_path / "tables" / "b", tmp_path / "tables"]
+    sync(tmp_path / "tables" / "b")
+    assert synced[3:] == [tmp_path / "tables" / "b"]
+
+
 def test_json_round_trip(tmp_path):
     write_json(tmp_path / "a.json", {"x": [1, 2.5, None, "ä"]})
     assert read_json(tmp_path / "a.json", "") == {"x": [1, 2.5, None, "ä"]}
@@ -82,7 +115,7 @@ def test_places_where_nothing_can_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("mine")
     require_writable(tmp_path / "new" / "a.pt")
     assert list((tmp_path / "new").iterdir()) == []
-    with pytest.raises(UserError, match=r"file/x/a\.pt: cannot be written, because .*file is a file"):
+    with pytest.raises(UserError, match=r"file/x/a\.pt: cannot be written \(.*/file is a file, not a folder\)"):
         require_writable(tmp_path / "file" / "x" / "a.pt")
     with pytest.raises(UserError, match=r"a\.pt: cannot be written \("):
         require_writable(Path("/proc/a.pt"))
