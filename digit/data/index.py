@@ -1,13 +1,18 @@
 """Columnar tables of one split: written once, then opened memory-mapped by every process that needs them.
 
 An index is a folder with one ``.npy`` file per column and ``index.json``, which names the format, the counts,
-each column's type and shape, and the annotation files that the tables were made from. Three tables share
-the folder: *samples* (one row per image, sorted by capture, frame, camera), *frames* and *cameras* (only those
+each column's type, shape, size and checksum, and the annotation files that the tables were made from. Three tables
+share the folder: *samples* (one row per image, sorted by capture, frame, camera), *frames* and *cameras* (only those
 that a sample refers to). See ``docs/data.md``.
+
+The checksum is of a column's first and last 64 KB, so that it can be compared at every opening: it notices files that
+are cut off, zeroed, mixed up or torn by a crash, and any change of a short one, but not a changed bit amid a long one.
 """
 
 import dataclasses
 import hashlib
+import os
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +22,15 @@ import numpy as np
 
 from digit import geometry
 from digit.errors import UserError
-from digit.files import read_json, replacing, write_json
+from digit.files import read_json, replacing, sync, write_json
 from digit.skeleton import JOINT_COUNT
 
 FORMAT = "digit-index"
-VERSION = 1
+VERSION = 2
 HEADER_NAME = "index.json"
 ROWS_AT_ONCE = 1 << 16
+CHECKED_BYTES = 1 << 16
+"""How much of either end of a column its checksum covers."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +214,7 @@ def write_index(folder: Path, split: str, columns: dict[str, np.ndarray], source
 
     Raises:
         ValueError: when a column is missing, or has another type, shape or length than its table.
+        UserError: when the folder cannot be written.
     """
     described: dict[str, dict[str, Any]] = {}
     counts: dict[str, int] = {}
@@ -222,34 +230,64 @@ def write_index(folder: Path, split: str, columns: dict[str, np.ndarray], source
     with replacing(folder) as temporary:
         temporary.mkdir()
         for name in COLUMNS:
-            np.save(temporary / f"{name}.npy", np.ascontiguousarray(columns[name]), allow_pickle=False)
+            path = temporary / f"{name}.npy"
+            _write_column(path, np.ascontiguousarray(columns[name]))
+            described[name] |= _fingerprint(path)
         write_json(temporary / HEADER_NAME, header | {"columns": described, "sources": sources})
+        sync(temporary)
+
+
+def _write_column(path: Path, array: np.ndarray) -> None:
+    """Write the bytes that :func:`numpy.save` writes, which would not say why the system refuses some."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
+
+
+def _fingerprint(path: Path) -> dict[str, int]:
+    """Size of a file and CRC-32 of its first and last :data:`CHECKED_BYTES`, or of all when it is no longer."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        checksum = zlib.crc32(file.read(CHECKED_BYTES))
+        file.seek(max(size - CHECKED_BYTES, CHECKED_BYTES))
+        return {"bytes": size, "crc32_of_ends": zlib.crc32(file.read(CHECKED_BYTES), checksum)}
 
 
 def open_index(folder: Path) -> SplitIndex:
-    """Open an index in milliseconds; nothing is read until it is used.
+    """Open an index in milliseconds; but for the ends of its columns nothing is read until it is used.
 
     Raises:
         UserError: when the folder is missing, of another version or damaged.
     """
     folder = Path(folder)
     remedy = f"run `digit index --split {folder.name}` again"
+    header = _read_header(folder, remedy)
+    arrays = {}
+    for name in COLUMNS:
+        path, stated = folder / f"{name}.npy", header["columns"][name]
+        try:
+            if stated != stated | _fingerprint(path):
+                raise UserError(f"{path}: does not match {HEADER_NAME}, so it is damaged or of another index; {remedy}")
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: missing or damaged ({error}); {remedy}") from error
+    return SplitIndex(folder=folder, header=header, **arrays)
+
+
+def _read_header(folder: Path, remedy: str) -> dict[str, Any]:
     header = read_json(folder / HEADER_NAME, remedy)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UserError(f"{folder}: is not a digit index; {remedy}")
     if header.get("version") != VERSION:
         raise UserError(f"{folder}: is index version {header.get('version')}, this digit reads {VERSION}; {remedy}")
-    arrays = {}
-    for name in COLUMNS:
-        path = folder / f"{name}.npy"
-        try:
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: missing or damaged ({error}); {remedy}") from error
-        stated = header.get("columns", {}).get(name, {})
-        if (arrays[name].dtype.str, list(arrays[name].shape)) != (stated.get("dtype"), stated.get("shape")):
-            raise UserError(f"{path}: does not match {HEADER_NAME}; {remedy}")
-    return SplitIndex(folder=folder, header=header, **arrays)
+    kinds = {"split": str, "counts": dict, "columns": dict, "sources": list}
+    damaged = [name for name, kind in kinds.items() if not isinstance(header.get(name), kind)]
+    if not damaged:
+        damaged = [name for name in COLUMNS if not isinstance(header["columns"].get(name), dict)]
+    if damaged:
+        raise UserError(f"{folder / HEADER_NAME}: does not state {', '.join(damaged)}; {remedy}")
+    return header
 
 
 def describe_source(path: Path, root: Path) -> dict[str, Any]:

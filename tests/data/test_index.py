@@ -1,13 +1,15 @@
 import json
 import pickle
+import resource
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digit.data.index import COLUMNS, SplitIndex, open_index, write_index
+from digit.data.index import CHECKED_BYTES, COLUMNS, SplitIndex, open_index, write_index
 from digit.data.interhand import Release
 from digit.data.problems import Problems
 from digit.data.tables import build_tables
@@ -153,6 +155,22 @@ def _cut(path):
     path.write_bytes(path.read_bytes()[:-8])
 
 
+def _zero(path, header_bytes=0):
+    content = path.read_bytes()
+    path.write_bytes(content[:header_bytes] + bytes(len(content) - header_bytes))
+
+
+def _flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def _replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -161,7 +179,22 @@ def _cut(path):
         (lambda folder: _edit_header(folder, format="other"), "is not a digit index"),
         (lambda folder: _edit_header(folder, version=0), "is index version 0"),
         (lambda folder: (folder / "frame.npy").unlink(), r"frame\.npy: missing or damaged"),
-        (lambda folder: _cut(folder / "frame.npy"), r"frame\.npy: missing or damaged"),
+        (lambda folder: _edit_header(folder, version=1), "is index version 1, this digit reads 2"),
+        (lambda folder: _edit_header(folder, columns=[]), r"index\.json: does not state columns"),
+        (
+            lambda folder: _edit_header(folder, columns={"frame": []}),
+            r"index\.json: does not state annot_id, .*frame, ",
+        ),
+        (lambda folder: _edit_header(folder, columns={name: {} for name in COLUMNS}), r"annot_id\.npy: does not match"),
+        (lambda folder: _edit_header(folder, split=None, sources=0), r"index\.json: does not state split, sources"),
+        (lambda folder: (folder / "index.json").write_text("[]"), "is not a digit index"),
+        (lambda folder: (folder / "frame.npy").write_bytes(b""), r"frame\.npy: does not match"),
+        (lambda folder: _replace_by_folder(folder / "frame.npy"), r"frame\.npy: missing or damaged"),
+        (lambda folder: shutil.copy(folder / "frame.npy", folder / "capture.npy"), r"capture\.npy: does not match"),
+        (lambda folder: _zero(folder / "box_px.npy"), r"box_px\.npy: does not match"),
+        (lambda folder: _zero(folder / "box_px.npy", 128), r"box_px\.npy: does not match"),
+        (lambda folder: _flip_a_bit(folder / "box_px.npy"), r"box_px\.npy: does not match"),
+        (lambda folder: _cut(folder / "frame.npy"), r"frame\.npy: does not match"),
         (lambda folder: np.save(folder / "frame.npy", np.zeros(3, np.int32)), r"frame\.npy: does not match"),
     ],
 )
@@ -170,3 +203,39 @@ def test_a_broken_index_is_refused_with_a_remedy(folder, damage, message):
     with pytest.raises(UserError, match=message) as caught:
         open_index(folder)
     assert "digit index --split val" in str(caught.value)
+
+
+def test_both_ends_of_a_long_column_are_compared(columns, tmp_path):
+    copies = -(-5 * CHECKED_BYTES // columns["box_px"].nbytes)
+    long = {n: np.tile(a, (copies,) + (1,) * (a.ndim - 1)) for n, a in columns.items() if n in COLUMNS}
+    write_index(tmp_path / "val", "val", long, [])
+    path = tmp_path / "val" / "box_px.npy"
+    content = path.read_bytes()
+    assert len(content) > 4 * CHECKED_BYTES
+    for place in (CHECKED_BYTES - 1, len(content) - CHECKED_BYTES, len(content) - 1):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(UserError, match=r"box_px\.npy: does not match"):
+            open_index(path.parent)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(open_index(path.parent).box_px, long["box_px"])
+
+
+def test_columns_are_what_numpy_would_save_and_on_the_disk_before_they_get_their_name(columns, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda number: synced.append(Path(f"/proc/self/fd/{number}").readlink().name))
+    write_index(tmp_path / "val", "val", columns, [])
+    assert {f"{name}.npy" for name in COLUMNS} | {"index.json", ".val.partial"} == set(synced)
+    for name in COLUMNS:
+        np.save(tmp_path / "saved.npy", columns[name])
+        assert (tmp_path / "saved.npy").read_bytes() == (tmp_path / "val" / f"{name}.npy").read_bytes()
+
+
+def test_a_disk_without_room_is_named_and_the_earlier_index_stays(columns, folder):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+        with pytest.raises(UserError, match=r"index/val: cannot be written \(File too large\)"):
+            write_index(folder, "val", columns, [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(open_index(folder)) == 12 and [path.name for path in folder.parent.iterdir()] == ["val"]
