@@ -23,7 +23,7 @@ rule check_split:
     message:
         "Checking the {wildcards.split} split of the data"
     shell:
-        "python -m digit check --split {wildcards.split} --config {input.settings:q} 2>&1 | tee {log:q}"
+        "python -m digit check --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 rule check:

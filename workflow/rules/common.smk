@@ -34,6 +34,8 @@ USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment
 shell.executable("bash")
 shell.prefix(
     "set -euo pipefail; "
+    # A scheduler signals all processes of a job: only the stage itself says when it is done, and with what status.
+    + "trap : TERM; logged() {{ trap '' TERM; tee \"$1\"; }}; "
     + f"export PYTHONPATH={shlex.quote(str(workflow.basedir))} PYTHONUNBUFFERED=1 {WORKFLOW_PID}=$PPID; "
     # In a Slurm job, Lightning must not take the one task that Snakemake runs in for all of the training's.
     + "unset SLURM_NTASKS SLURM_NTASKS_PER_NODE; "

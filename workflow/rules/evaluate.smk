@@ -51,7 +51,7 @@ rule evaluate_experiment:
     shell:
         "python -m digit evaluate --experiment {wildcards.experiment} --split {wildcards.split}"
         " --root-depth {wildcards.root_depth} --config {input.experiment:q} --config {input.settings:q}"
-        " 2>&1 | tee {log:q}"
+        " 2>&1 | logged {log:q}"
 
 
 rule evaluate:

@@ -23,7 +23,7 @@ rule images_shard:
         "Packing images of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m digit images --split {wildcards.split} --shard {wildcards.shard}"
-        " --config {input.settings:q} 2>&1 | tee {log:q}"
+        " --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 rule images:

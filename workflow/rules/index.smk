@@ -22,7 +22,7 @@ rule index_split:
     message:
         "Indexing the {wildcards.split} split"
     shell:
-        "python -m digit index --split {wildcards.split} --config {input.settings:q} 2>&1 | tee {log:q}"
+        "python -m digit index --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 rule index:

@@ -24,7 +24,7 @@ rule parts_shard:
         "Drawing part masks of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m digit parts --split {wildcards.split} --shard {wildcards.shard}"
-        " --config {input.settings:q} 2>&1 | tee {log:q}"
+        " --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 rule contact_sheet:
@@ -54,7 +54,7 @@ rule contact_sheet:
     message:
         "Contact sheet of the {wildcards.split} split"
     shell:
-        "python -m digit sheet --split {wildcards.split} --config {input.settings:q} 2>&1 | tee {log:q}"
+        "python -m digit sheet --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 rule parts:

@@ -36,7 +36,7 @@ rule train_experiment:
         "Training {wildcards.experiment}"
     shell:
         "{params.launcher} python -m digit train --experiment {wildcards.experiment}"
-        " --config {input.settings:q} 2>&1 | tee {log:q}"
+        " --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 # Experiments with load_ckpt take given weights as they are.
@@ -64,7 +64,7 @@ rule adopt_weights:
     message:
         "Taking over the given weights of {wildcards.experiment}"
     shell:
-        "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} 2>&1 | tee {log:q}"
+        "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} 2>&1 | logged {log:q}"
 
 
 rule train:
