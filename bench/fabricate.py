@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config, merge, resolve
-from digit.data.fits import FitTable, write_fits
+from digit.data.fits import PAIR, FitTable, write_fits
 from digit.data.index import SplitIndex, open_index
 from digit.data.store import write_shard
 from digit.layout import Layout, annotation_path
@@ -193,10 +193,12 @@ def write_stores(config: Config) -> None:
         names = sorted(index.keys(rows))
         excluded = dict.fromkeys(names[5000::10_000], "missing")
         header = {"split": SPLIT, "shard": shard, "shards": config.data.shards, "excluded": excluded}
+        pair = f"shard {shard}"
+        masked = header | {"stage": "parts", "excluded": {}, PAIR: pair}
         kept = [name for name in names if name not in excluded]
         write_shard(layout.images(SPLIT, shard), ((name, b"\xff") for name in kept), header | {"stage": "images"})
-        write_shard(layout.parts(SPLIT, shard), ((name, b"\xff") for name in kept), header | {"stage": "parts"})
+        write_shard(layout.parts(SPLIT, shard), ((name, b"\xff") for name in names), masked)
         table, shown = FitTable.empty(len(rows)), np.array(index.hand_type[rows])
         table.fitted[:], table.pixels[:] = shown, 900 * shown
         table.error_mm[shown] = 3.0
-        write_fits(layout.fit(SPLIT, shard), index, rows, table, None, "fabricated")
+        write_fits(layout.fit(SPLIT, shard), index, rows, table, None, "fabricated", pair)

@@ -100,7 +100,7 @@ def open_ours(config: Config) -> dict[str, Any]:
         "image_coord": geometry.project(joints_cam_mm, table.focal_px[cameras], table.princpt_px[cameras]),
         "joint_valid": rooted_validity(table.joint_valid[rows]),
         "hand_type": table.hand_type[rows],
-        "fitted": dataset.masks.fitted[rows] if dataset.masks else None,
+        "fitted": dataset.masks.hands.accepted[rows] if dataset.masks else None,
     }
     return {"seconds": seconds, "added_mb": private - before, "private_mb": private, "compared": compared}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,13 +12,13 @@ from torch.utils.data import Dataset, Sampler
 from digit import geometry
 from digit.config import AugmentSettings, ModelSettings, RootDepth
 from digit.data.augment import Augmentation, draw_augmentation, no_augmentation
-from digit.data.fits import read_accepted
+from digit.data.fits import FittedHands
 from digit.data.index import SplitIndex
 from digit.data.label_png import read_labels
 from digit.data.store import Store
 from digit.data.targets import crop_maps, pose_targets, rooted_validity
 from digit.errors import UserError
-from digit.skeleton import MIRRORED_LABELS
+from digit.skeleton import LABEL_NAMES, MIRRORED_LABELS
 
 Batch = dict[str, torch.Tensor]
 DECODE_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -28,16 +27,19 @@ KEYS_AT_ONCE = 1 << 12
 
 @dataclass(frozen=True)
 class Masks:
-    """Part masks of a split and which hands of which samples they show."""
+    """Part masks of a split, and which hands they show how well."""
 
     store: Store
-    fitted: np.ndarray
-    """(N, 2) bool per index row: the hand has an accepted fit, so the mask shows it."""
+    hands: FittedHands
 
-    @classmethod
-    def open(cls, store: Store, fit_paths: Sequence[Path], count: int) -> "Masks":
-        """Join the fit tables of all shards, which must cover the ``count`` rows of the index."""
-        return cls(store, read_accepted(fit_paths, count))
+    def supervise(self, rows: np.ndarray, hand_type: np.ndarray) -> np.ndarray:
+        """(n,) bool, of which index rows (n,) the mask may supervise, given which hands (n, 2) are annotated.
+
+        It must show exactly these hands, and each by an accepted fit. So a limit on fit errors only ever leaves
+        masks out.
+        """
+        exact = (self.hands.drawn[rows] == hand_type).all(axis=1)
+        return exact & (self.hands.accepted[rows] | ~hand_type).all(axis=1)
 
 
 def read_image(jpeg: bytes, name: str) -> np.ndarray:
@@ -56,13 +58,18 @@ def read_mask(png: bytes, name: str) -> np.ndarray:
     """Decode a part mask to (H, W) uint8 labels 0..32.
 
     Raises:
-        UserError: when it cannot be decoded.
+        UserError: when it is anything else.
     """
     labels = read_labels(png)
     if labels is None:
         labels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    remedy = "delete the parts store and run `digit parts` again"
     if labels is None:
-        raise UserError(f"{name}: its part mask cannot be decoded; delete the parts store and run `digit parts` again")
+        raise UserError(f"{name}: its part mask cannot be decoded; {remedy}")
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise UserError(f"{name}: its part mask is an image of {labels.shape} {labels.dtype}, not of labels; {remedy}")
+    if labels.max() >= len(LABEL_NAMES):
+        raise UserError(f"{name}: its part mask has the label {labels.max()}, the last one is 32; {remedy}")
     return labels
 
 
@@ -73,7 +80,7 @@ class HandDataset(Dataset):
 
     Args:
         index: tables of the split.
-        images: JPEG bytes.
+        images: JPEG bytes, all shards of the split in order.
         settings: sizes of crop, heat map and depth box.
         rows: (n,) index rows in the order of the data set.
         masks: part masks, or None to do without.
@@ -117,7 +124,7 @@ class HandDataset(Dataset):
         Returns:
             ``image`` (B, S, S, 3) uint8 RGB before colour factors, ``color`` (B, 3) float32, the pose targets
             of :func:`pose_targets`, ``hand_type_valid`` (B, 1), ``segm`` (B, S/2, S/2) uint8 labels,
-            ``segm_valid`` (B,) float32 (the mask shows exactly the hands of the sample; otherwise it is empty),
+            ``segm_valid`` (B,) float32 (:meth:`Masks.supervise`; otherwise the mask is empty),
             ``inv_trans`` (B, 2, 3) crop to image px, and ``row`` (B,) index rows.
         """
         epochs, positions = np.divmod(np.asarray(keys, dtype=np.int64), len(self))
@@ -138,39 +145,44 @@ class HandDataset(Dataset):
         valid = rooted_validity(index.joint_valid[rows])
         hands = index.hand_type[rows]
         batch = pose_targets(joints_px, joints_cam_mm[..., 2], valid, hands, flip, crops, settings)
-        names = index.keys(rows)
-        shown = self.masks is not None and (self.masks.fitted[rows] == hands).all(axis=1)
-        segm_valid = np.broadcast_to(shown, len(rows))
+        segm_valid = np.zeros(len(rows), bool) if self.masks is None else self.masks.supervise(rows, hands)
         batch |= {
-            "image": self._images(names, crops.from_image),
+            "image": self._images(rows, crops.from_image),
             "color": augmentation.color,
             "hand_type_valid": index.hand_type_valid[rows].astype(np.float32)[:, None],
-            "segm": self._masks(names, segm_valid, crops.from_image, flip),
+            "segm": self._masks(rows, segm_valid, crops.from_image, flip),
             "segm_valid": segm_valid.astype(np.float32),
             "inv_trans": crops.to_image.astype(np.float32),
             "row": rows,
         }
         return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in batch.items()}
 
-    def _images(self, names: list[str], maps: np.ndarray) -> np.ndarray:
+    def _images(self, rows: np.ndarray, maps: np.ndarray) -> np.ndarray:
         size = self.settings.input_size
-        crops = np.empty((len(names), size, size, 3), np.uint8)
-        for k, name in enumerate(names):
-            image = read_image(self.images.get(name), name)
+        crops = np.empty((len(rows), size, size, 3), np.uint8)
+        for k, (name, jpeg) in enumerate(self._contents(self.images, rows)):
+            image = read_image(jpeg, name)
             cv2.warpAffine(image, maps[k], (size, size), dst=crops[k], flags=cv2.INTER_LINEAR)
         return crops
 
-    def _masks(self, names: list[str], wanted: np.ndarray, maps: np.ndarray, flip: np.ndarray) -> np.ndarray:
+    def _masks(self, rows: np.ndarray, wanted: np.ndarray, maps: np.ndarray, flip: np.ndarray) -> np.ndarray:
         size = self.settings.mask_size
-        crops = np.zeros((len(names), size, size), np.uint8)
+        crops = np.zeros((len(rows), size, size), np.uint8)
         if self.masks is None:
             return crops
         half_maps = maps * (size / self.settings.input_size)
-        for k in np.flatnonzero(wanted):
-            labels = read_mask(self.masks.store.get(names[k]), names[k])
+        places = np.flatnonzero(wanted)
+        for k, (name, png) in zip(places, self._contents(self.masks.store, rows[places]), strict=True):
+            labels = read_mask(png, name)
             cv2.warpAffine(labels, half_maps[k], (size, size), dst=crops[k], flags=cv2.INTER_NEAREST)
         crops[flip] = MIRRORED_LABELS[crops[flip]]
         return crops
+
+    def _contents(self, store: Store, rows: np.ndarray) -> Iterator[tuple[str, bytes]]:
+        """Name and stored content of index rows (n,), each looked up in the one shard that holds it."""
+        shards = self.index.shards_of(rows, len(store.paths)).tolist()
+        for name, shard in zip(self.index.keys(rows), shards, strict=True):
+            yield name, store.get(name, shard)
 
 
 class EpochSampler(Sampler[int]):

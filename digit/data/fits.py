@@ -13,7 +13,36 @@ import pyarrow.parquet as pq
 
 from digit.data.index import SplitIndex
 from digit.errors import UserError
+from digit.files import sync
 from digit.skeleton import HANDS, JOINTS_PER_HAND
+
+SCHEMA = pa.schema(
+    {
+        "row": pa.int64(),
+        "file_name": pa.string(),
+        **{f"fit_{hand}_mm": pa.float64() for hand in HANDS},
+        **{f"fitted_{hand}": pa.bool_() for hand in HANDS},
+        **{f"valid_{hand}": pa.bool_() for hand in HANDS},
+        **{f"pixels_{hand}": pa.int32() for hand in HANDS},
+        "drawn_from": pa.uint64(),
+        "reason": pa.string(),
+    }
+)
+"""Columns of the table on disk; only ``fit_..._mm`` may be null."""
+PAIR = "pair"
+"""Where the store's header and the table's metadata have the digest that shows that they were made together."""
+
+
+@dataclass(frozen=True)
+class FittedHands:
+    """What a data set must know of the fits of a split's N samples; axes of length 2 are [right, left]."""
+
+    drawn: np.ndarray
+    """(N, 2) bool: the hand has a fit, so the mask shows it."""
+    accepted: np.ndarray
+    """(N, 2) bool: the hand has a fit, and it is good enough to supervise."""
+    pairs: list[str | None]
+    """Of each shard what its store's header must have under ``PAIR``; None in tables from before there was one."""
 
 
 @dataclass
@@ -27,7 +56,7 @@ class FitTable:
     pixels: np.ndarray
     """(n, 2) int32 pixels that show the hand."""
     drawn_from: np.ndarray
-    """(n,) uint64 digest of what the mask and the errors were made from, see :func:`digests`; 0 if unknown."""
+    """(n,) uint64 digest of what the mask and the errors were made from, see :func:`digests`."""
 
     @classmethod
     def empty(cls, count: int) -> "FitTable":
@@ -40,24 +69,33 @@ def digests(index: SplitIndex, rows: np.ndarray) -> np.ndarray:
     """(n,) uint64 digests of everything in an index that shapes masks and fit errors of ``rows``."""
     frames, frame_of = np.unique(index.frame_row[rows], return_inverse=True)
     cameras, camera_of = np.unique(index.camera_row[rows], return_inverse=True)
-    of_frames = _digest_rows(
+    of_frames = digest_rows(
         *(index.mano_pose[frames], index.mano_shape[frames], index.mano_trans_m[frames], index.mano_valid[frames]),
         *(index.joints_world_mm[frames], index.joints_world_valid[frames]),
     )
-    of_cameras = _digest_rows(
+    of_cameras = digest_rows(
         index.rotation[cameras], index.position_mm[cameras], index.focal_px[cameras], index.princpt_px[cameras]
     )
     own = (index.joint_valid[rows], index.width[rows], index.height[rows])
-    return _digest_rows(of_frames[frame_of], of_cameras[camera_of], *own)
+    return digest_rows(of_frames[frame_of], of_cameras[camera_of], *own)
 
 
-def _digest_rows(*columns: np.ndarray) -> np.ndarray:
+def digest_rows(*columns: np.ndarray) -> np.ndarray:
+    """(n,) uint64 digest of each row of tables (n, ...)."""
     count = len(columns[0])
     flat = [
         np.ascontiguousarray(column).reshape(count, math.prod(column.shape[1:])).view(np.uint8) for column in columns
     ]
     joined = np.concatenate(flat, axis=1)
     return np.array([int.from_bytes(blake2b(row, digest_size=8).digest()) for row in joined], np.uint64)
+
+
+def pair_digest(digest: blake2b, rows: np.ndarray, table: FitTable) -> str:
+    """Add to the digest of a store what the table of its index rows (n,) was made from: what both are to state."""
+    digest = digest.copy()
+    for column in (rows.astype(np.int64), table.fitted, table.pixels, table.drawn_from):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def mean_over_valid(distances_mm: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -107,30 +145,28 @@ def write_fits(
     table: FitTable,
     max_fit_error_mm: float | None,
     note: str,
+    pair: str,
 ) -> None:
     """Write the table of fit errors of index rows (n,), one row per sample; an unknown error is null.
 
-    Columns: row (of the index), file_name, fit_right_mm, fit_left_mm, fitted_right, fitted_left (a fit exists),
-    valid_right, valid_left (and is accepted), pixels_right, pixels_left (that show the hand), drawn_from (digest of
-    what the mask was made from), reason (why something is missing or not accepted). ``note`` is kept in the file's
-    metadata.
+    Columns (:data:`SCHEMA`): row (of the index), file_name, fit_right_mm, fit_left_mm, fitted_right, fitted_left (a
+    fit exists), valid_right, valid_left (and is accepted), pixels_right, pixels_left (that show the hand), drawn_from
+    (digest of what the mask was made from), reason (why something is missing or not accepted). ``note`` is kept in the
+    file's metadata, and so is ``pair``, the digest that the store's header has too.
     """
     valid, reasons = judge_fits(table, index.hand_type[rows], max_fit_error_mm)
-    columns: dict[str, pa.Array] = {
-        "row": pa.array(rows.astype(np.int64)),
-        "file_name": pa.array(index.keys(rows), pa.string()),
-    }
+    columns = {"row": rows, "file_name": index.keys(rows), "drawn_from": table.drawn_from, "reason": reasons}
     for side, name in enumerate(HANDS):
         error = table.error_mm[:, side]
-        columns[f"fit_{name}_mm"] = pa.array(error, pa.float64(), mask=np.isnan(error))
-    for column, values in {"fitted": table.fitted, "valid": valid, "pixels": table.pixels}.items():
-        columns |= {f"{column}_{name}": pa.array(values[:, side]) for side, name in enumerate(HANDS)}
-    columns["drawn_from"] = pa.array(table.drawn_from)
-    columns["reason"] = pa.array(reasons, pa.string())
-    pq.write_table(pa.table(columns).replace_schema_metadata({"digit": note}), path, compression="zstd")
+        columns[f"fit_{name}_mm"] = pa.array(error, mask=np.isnan(error))
+        for column, values in {"fitted": table.fitted, "valid": valid, "pixels": table.pixels}.items():
+            columns[f"{column}_{name}"] = values[:, side]
+    content = pa.table(columns, SCHEMA).replace_schema_metadata({"digit": note, PAIR: pair})
+    pq.write_table(content, path, compression="zstd", write_page_checksum=True)
+    sync(path)
 
 
-def recall_fits(path: Path, index: SplitIndex, rows: np.ndarray, table: FitTable) -> np.ndarray:
+def recall_fits(path: Path, index: SplitIndex, rows: np.ndarray, table: FitTable, pair: str | None) -> np.ndarray:
     """Fill in ``table`` for those of ``rows`` that an earlier table knows and that are still made from the same.
 
     Args:
@@ -138,19 +174,23 @@ def recall_fits(path: Path, index: SplitIndex, rows: np.ndarray, table: FitTable
         index: of the split.
         rows: (n,) index rows.
         table: of the n samples, ``drawn_from`` given.
+        pair: what the earlier store's header has under ``PAIR``.
 
     Returns:
-        (n,) bool, which samples were filled in; none if there is no sound earlier table.
+        (n,) bool, which samples were filled in; none if there is no sound earlier table that belongs to that store.
     """
     try:
-        earlier = _read(path).to_pandas().set_index("file_name")
-        places = earlier.index.get_indexer(pd.Index(index.keys(rows)))
-        known = (places >= 0) & (earlier["drawn_from"].to_numpy()[places] == table.drawn_from)
-        for column, values in {"fitted": table.fitted, "pixels": table.pixels}.items():
-            values[known] = earlier[[f"{column}_{name}" for name in HANDS]].to_numpy()[places[known]]
-        table.error_mm[known] = earlier[[f"fit_{name}_mm" for name in HANDS]].to_numpy(float)[places[known]]
-    except (UserError, KeyError, ValueError):
+        content = _read(path)
+    except UserError:
         return np.zeros(len(rows), bool)
+    earlier = content.to_pandas().drop_duplicates("file_name").set_index("file_name")
+    if pair is None or _pair(content) != pair or earlier.empty:
+        return np.zeros(len(rows), bool)
+    places = earlier.index.get_indexer(pd.Index(index.keys(rows)))
+    known = (places >= 0) & (earlier["drawn_from"].to_numpy()[places] == table.drawn_from)
+    for column, values in {"fitted": table.fitted, "pixels": table.pixels}.items():
+        values[known] = earlier[[f"{column}_{name}" for name in HANDS]].to_numpy()[places[known]]
+    table.error_mm[known] = earlier[[f"fit_{name}_mm" for name in HANDS]].to_numpy(float)[places[known]]
     return known
 
 
@@ -165,30 +205,47 @@ def read_fits(paths: Sequence[Path], count: int) -> pd.DataFrame:
     return table
 
 
-def read_accepted(paths: Sequence[Path], count: int) -> np.ndarray:
-    """(count, 2) bool, which hands of which samples have an accepted fit; reads nothing else of the tables.
+def read_hands(paths: Sequence[Path], count: int) -> FittedHands:
+    """Which hands of the ``count`` samples of a split have a fit, and an accepted one; reads only what says so.
 
     Raises:
         UserError: as :func:`read_fits`.
     """
-    columns = ["row", *(f"valid_{name}" for name in HANDS)]
-    accepted, covered, total = np.zeros((count, 2), bool), np.zeros(count, bool), 0
+    columns = ["row", *(f"{column}_{name}" for column in ("fitted", "valid") for name in HANDS)]
+    hands = FittedHands(np.zeros((count, 2), bool), np.zeros((count, 2), bool), [])
+    covered, total = np.zeros(count, bool), 0
     for path in paths:
-        rows, *valid = (column.to_numpy() for column in _read(path, columns).columns)
+        content = _read(path, columns)
+        rows, *values = (content[name].to_numpy() for name in columns)
         total += len(rows)
         _require_cover(bool(((rows >= 0) & (rows < count)).all()), total, count, paths)
-        accepted[rows], covered[rows] = np.stack(valid, axis=1), True
+        hands.drawn[rows], hands.accepted[rows] = np.stack(values[:2], axis=1), np.stack(values[2:], axis=1)
+        covered[rows] = True
+        hands.pairs.append(_pair(content))
     _require_cover(bool(covered.all()) and total == count, total, count, paths)
     pa.default_memory_pool().release_unused()
-    return accepted
+    return hands
 
 
-def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+def _read(path: Path, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    remedy = "run `digit parts` for this shard again"
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            return file.read(columns, use_threads=False)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path}: missing or damaged ({error}); run `digit parts` for this shard again") from error
+        with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+            content = file.read(list(columns), use_threads=False)
+    except (OSError, ValueError, TypeError, pa.ArrowException) as error:
+        raise UserError(f"{path}: missing or damaged ({error}); {remedy}") from error
+    for name in columns:
+        if name not in content.column_names or content.schema.field(name).type != SCHEMA.field(name).type:
+            raise UserError(f"{path}: has no column {name} of {SCHEMA.field(name).type}; {remedy}")
+        if content[name].null_count and not name.startswith("fit_"):
+            raise UserError(f"{path}: has nothing in some rows of column {name}; {remedy}")
+    return content
+
+
+def _pair(content: pa.Table) -> str | None:
+    """The digest in a table's metadata."""
+    pair = (content.schema.metadata or {}).get(PAIR.encode())
+    return None if pair is None else pair.decode(errors="replace")
 
 
 def _require_cover(covered: bool, rows: int, count: int, paths: Sequence[Path]) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from digit.config import AugmentSettings, Config, ModelSettings, RootDepth
 from digit.data.dataset import HandDataset, Masks
-from digit.data.index import open_index
+from digit.data.fits import PAIR, read_hands
+from digit.data.index import SplitIndex, open_index
 from digit.data.store import Store
 from digit.data.subsets import SUBSETS, subset_rows
 from digit.errors import UserError
@@ -24,17 +25,18 @@ def open_dataset(
     """Open a split or a published subset of it, in protocol order.
 
     Returns:
-        the data set, and how many samples the images stage left out for each reason.
+        the data set, whose stores are closed again so that each process opens its own, and how many samples the
+        images stage left out for each reason.
 
     Raises:
-        UserError: when an earlier stage's files are missing, damaged or empty.
+        UserError: when an earlier stage's files are missing, damaged or empty, or do not belong together.
     """
-    layout, shards, split = Layout.of(config), range(config.data.shards), SUBSETS[subset]
+    layout, split = Layout.of(config), SUBSETS[subset]
     index = open_index(layout.index(split))
-    images = Store([layout.images(split, shard) for shard in shards])
-    parts = Store([layout.parts(split, shard) for shard in shards])
-    masks = Masks.open(parts, [layout.fit(split, shard) for shard in shards], len(index))
+    images, masks = open_images(config, index), open_masks(config, index)
     rows, reasons = subset_rows(subset, index.annotation_order, index.hand_type), images.excluded()
+    images.close()
+    masks.store.close()
     left_out = np.zeros(len(index), dtype=bool)
     left_out[index.rows_of(reasons)] = True
     left_out = left_out[rows]
@@ -45,3 +47,56 @@ def open_dataset(
         )
     dataset = HandDataset(index, images, settings, rows[~left_out], masks, root_depth, augment, seed)
     return dataset, dict(sorted(excluded.items()))
+
+
+def open_images(config: Config, index: SplitIndex) -> Store:
+    """Open the image stores of a split and compare their headers with its index.
+
+    Raises:
+        UserError: a store is missing, damaged, or not the one that belongs there.
+    """
+    layout, shards = Layout.of(config), range(config.data.shards)
+    store = Store([layout.images(index.split, shard) for shard in shards])
+    _require_match(store, "images", index, np.ones(len(index), bool))
+    return store
+
+
+def open_masks(config: Config, index: SplitIndex) -> Masks:
+    """Open the mask stores and fit tables of a split, compare headers with the index and stores with tables.
+
+    Raises:
+        UserError: a file is missing, damaged, or not the one that belongs there.
+    """
+    layout, shards = Layout.of(config), range(config.data.shards)
+    tables = [layout.fit(index.split, shard) for shard in shards]
+    store = Store([layout.parts(index.split, shard) for shard in shards])
+    hands = read_hands(tables, len(index))
+    _require_match(store, "parts", index, np.any(hands.drawn, axis=1))
+    for shard, (header, pair) in enumerate(zip(store.headers, hands.pairs, strict=True)):
+        if header.get(PAIR) != pair:
+            raise UserError(
+                f"{store.paths[shard]} and {tables[shard].name} beside it were not made together; "
+                f"{_remedy('parts', index, shard)}"
+            )
+    return Masks(store, hands)
+
+
+def _require_match(store: Store, stage: str, index: SplitIndex, stored: np.ndarray) -> None:
+    """Compare a split's stores with what the stage makes of the index; ``stored`` (N,): the sample has a file."""
+    shards = len(store.paths)
+    counts = np.bincount(index.shards_of(np.flatnonzero(stored), shards), minlength=shards)
+    for shard, (path, header) in enumerate(zip(store.paths, store.headers, strict=True)):
+        wanted = {"stage": stage, "split": index.split, "shard": shard, "shards": shards}
+        wrong = [f"{key} {header.get(key)}, not {value}" for key, value in wanted.items() if header.get(key) != value]
+        if wrong:
+            raise UserError(f"{path}: is another store: {', '.join(wrong)}; {_remedy(stage, index, shard)}")
+        found = header["count"] + len(header.get("excluded", {}))
+        if found != counts[shard]:
+            raise UserError(
+                f"{path}: knows {found} samples, by the index there are {counts[shard]}, so it was made from other "
+                f"annotations; {_remedy(stage, index, shard)}"
+            )
+
+
+def _remedy(stage: str, index: SplitIndex, shard: int) -> str:
+    return f"run `digit {stage} --split {index.split} --shard {shard}` again"

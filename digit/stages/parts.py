@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from digit.console import log, track
 from digit.data import original
 from digit.data.earlier import Earlier, keep, kept_path
 from digit.data.fits import (
+    PAIR,
     FitTable,
+    digest_rows,
     digests,
     mean_over_valid,
+    pair_digest,
     recall_fits,
     summary,
     write_fits,
@@ -77,15 +81,29 @@ def parts(config: Config, split: str, shard: int) -> None:
     else:
         header |= {"backend": "the original's store", "hand_model": {"name": "MANO"}}
         masks = take_masks(config, index, rows, table)
+    limit = config.data.max_fit_error_mm
+    note = f"fits of split {split}, shard {shard}: {json.dumps(header['hand_model'])}, accepted up to {limit} mm"
+    digest = blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
     with replacing(layout.fit(split, shard)) as temporary:
-        count = write_shard(path, masks, header)
-        note = f"fits of split {split}, shard {shard}: {json.dumps(header['hand_model'])}, accepted up to "
-        note += f"{config.data.max_fit_error_mm} mm"
-        write_fits(temporary, index, rows, table, config.data.max_fit_error_mm, note)
+
+        def finish() -> dict[str, Any]:
+            """Header of the store; the table is written before either file is put in place."""
+            pair = pair_digest(digest, rows, table)
+            write_fits(temporary, index, rows, table, limit, note, pair)
+            return header | {PAIR: pair}
+
+        count = write_shard(path, _digesting(masks, digest), finish)
     keep(path)
     keep(layout.fit(split, shard))
     words = f"{count} masks of {len(rows)} samples, {kept} kept from before, {summary(table)}"
     log.info("parts %s shard %d: %s", split, shard, words)
+
+
+def _digesting(masks: Iterable[tuple[str, bytes]], digest: blake2b) -> Iterator[tuple[str, bytes]]:
+    """Pass masks on and add them to a digest."""
+    for name, png in masks:
+        digest.update(name.encode() + b"\0" + png)
+        yield name, png
 
 
 def recall_masks(
@@ -99,7 +117,7 @@ def recall_masks(
     earlier = Earlier(store)
     if any(earlier.header.get(key) != header[key] for key in ("backend", "hand_model", "labels_version")):
         return {}
-    known = np.flatnonzero(recall_fits(kept_path(fits), index, rows, table))
+    known = np.flatnonzero(recall_fits(kept_path(fits), index, rows, table, earlier.header.get(PAIR)))
     names = index.keys(rows[known])
     masks = {place: earlier.find(name) for place, name in zip(known.tolist(), names, strict=True)}
     return {place: mask for place, mask in masks.items() if mask is not None or not table.fitted[place].any()}
@@ -170,6 +188,7 @@ def take_masks(config: Config, index: SplitIndex, rows: np.ndarray, table: FitTa
     store = original.OriginalStore(Path(str(config.data.mask_lmdb)), split, "masks")
     cache = original.read_fit_cache(Path(str(config.data.fit_cache)), split, names)
     table.fitted[:], table.error_mm[:] = cache.fitted, cache.error_mm
+    table.drawn_from[:] = digest_rows(cache.fitted, cache.error_mm)
     strange = np.zeros(len(names), np.int64)
     masked = np.flatnonzero(cache.fitted.any(axis=1)).tolist()
     for place in track(masked, f"parts {split}", len(masked)):

@@ -3,14 +3,18 @@
 import pickle
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from digit.config import resolve
-from digit.data.dataset import EpochSampler, whole_batch
+from digit.data.dataset import EpochSampler, Masks, read_mask, whole_batch
+from digit.data.fits import FittedHands
+from digit.data.interhand import Release
 from digit.data.prepared import open_dataset
+from digit.data.store import Store, _Shard
 from digit.errors import UserError
 from digit.layout import Layout
 from digit.presets import PRESETS
@@ -103,8 +107,100 @@ def test_epochs_have_their_own_order():
     assert [key - 20 for key in second] != first
 
 
-def test_masks_are_empty_where_they_do_not_show_the_hands_of_the_sample(config):
+@pytest.mark.parametrize("lacking", ["drawn", "accepted"])
+def test_masks_are_empty_where_they_do_not_show_the_hands_of_the_sample(config, lacking):
     dataset = training_data(config)
-    dataset.masks = replace(dataset.masks, fitted=np.zeros_like(dataset.masks.fitted))
+    hands = replace(dataset.masks.hands, **{lacking: np.zeros((len(dataset.index), 2), bool)})
+    dataset.masks = replace(dataset.masks, hands=hands)
     batch = dataset.__getitems__([0, 1])
     assert not batch["segm"].any() and not batch["segm_valid"].any()
+
+
+def test_a_limit_on_fit_errors_only_ever_takes_masks_away():
+    """A right hand's mask that shows a left one too does not count, however bad the left one's fit is."""
+    drawn = np.array([[True, True], [True, False], [True, False], [True, True], [True, True]])
+    accepted = np.array([[True, False], [True, False], [False, False], [True, True], [True, False]])
+    masks = Masks(Store("none"), FittedHands(drawn, accepted, []))
+    hand_type = np.array([[True, False], [True, False], [True, False], [True, True], [True, True]])
+    assert masks.supervise(np.arange(5), hand_type).tolist() == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.full((4, 5, 3), 7, np.uint8), r"\(4, 5, 3\) uint8"),
+        (np.full((4, 5), 7, np.uint16), "uint16"),
+        (np.full((4, 5), 33, np.uint8), "label 33"),
+    ],
+)
+def test_a_picture_that_is_no_mask_is_refused(labels, message):
+    with pytest.raises(UserError, match=rf"a/b\.jpg: .*{message}.*digit parts"):
+        read_mask(cv2.imencode(".png", labels)[1].tobytes(), "a/b.jpg")
+
+
+def _copy(config, source, target):
+    layout = Layout.of(config)
+    content = getattr(layout, source[0])(*source[1:]).read_bytes()
+    path = getattr(layout, target[0])(*target[1:])
+    path.unlink()
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (("parts", "train", 0), ("images", "train", 0), "stage parts, not images"),
+        (("images", "train", 0), ("parts", "train", 0), "stage images, not parts"),
+        (("images", "val", 0), ("images", "train", 0), "split val, not train"),
+        (("images", "train", 0), ("images", "train", 1), "shard 0, not 1"),
+        (("parts", "train", 1), ("parts", "train", 0), "shard 1, not 0"),
+    ],
+)
+def test_a_store_of_another_place_is_refused(config, source, target, message):
+    path = _copy(config, source, target)
+    with pytest.raises(UserError, match=message) as caught:
+        training_data(config)
+    again = f"run `digit {target[0]} --split train --shard {target[2]}` again"
+    assert str(path) in str(caught.value) and again in str(caught.value)
+
+
+def test_stores_of_another_number_of_shards_or_another_index_are_refused(config, run_config, larger_release):
+    images(replace(config, data=replace(config.data, shards=3)), "train", 0)
+    with pytest.raises(UserError, match="shards 3, not 2"):
+        training_data(config)
+    images(config, "train", 0)
+    training_data(config)
+    index(run_config(larger_release), "train")
+    with pytest.raises(UserError, match=r"knows 6 samples, by the index there are 4\d, so it was made from other"):
+        training_data(config)
+
+
+def test_a_store_and_a_table_that_were_not_made_together_are_refused(config, edit_json):
+    layout = Layout.of(config)
+    table = layout.fit("train", 1).read_bytes()
+
+    def move(cameras):
+        for camera in cameras.values():
+            camera["princpt"] = {name: [x + 3, y] for name, (x, y) in camera["princpt"].items()}
+
+    edit_json(Release.of(config).annotation("train", "camera"), move)
+    index(config, "train")
+    parts(config, "train", 1)
+    training_data(config)
+    layout.fit("train", 1).write_bytes(table)
+    with pytest.raises(UserError, match=r"1\.lmdb and 1\.fit\.parquet .* not made together; run `digit parts"):
+        training_data(config)
+
+
+def test_stores_are_closed_when_workers_start(config):
+    dataset = training_data(config)
+    assert dataset.images._shards is None and dataset.masks.store._shards is None
+
+
+def test_each_file_is_looked_up_in_one_shard(config, monkeypatch):
+    dataset, asked = training_data(config), []
+    find = _Shard.get
+    monkeypatch.setattr(_Shard, "get", lambda shard, name: (asked.append(name), find(shard, name))[1])
+    batch = dataset.__getitems__(list(range(len(dataset))))
+    assert len(asked) == len(dataset) + int(batch["segm_valid"].sum())

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import logging
 import os
 import pickle
@@ -16,6 +17,8 @@ import yaml
 
 from digit import geometry
 from digit.config import resolve
+from digit.data import fits as fits_module
+from digit.data.earlier import keep
 from digit.data.fits import describe_fits, read_fits
 from digit.data.index import COLUMNS, open_index, write_index
 from digit.data.store import Store, write_shard
@@ -25,6 +28,7 @@ from digit.hand.mesh import seal
 from digit.hand.open_hand.model import load_open_hand
 from digit.layout import Layout
 from digit.skeleton import LABEL_NAMES
+from digit.stages import parts as stage
 from digit.stages.parts import hand_digest, parts
 from digit.stages.sheet import contact_sheet
 
@@ -366,6 +370,39 @@ def test_only_what_changed_is_drawn_again(drawn, tmp_path, spoilt, hands, caplog
     # Hands posed in another company differ in the last digits.
     tables = [pd.read_parquet(Layout.of(one).fit("train", 0)) for one in (limited, fresh)]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog, monkeypatch):
+    """Killed between keeping the store and keeping the table: the kept ones do not belong together."""
+    columns = make_columns(hands, frames=2)
+    moved = columns | {"princpt_px": columns["princpt_px"] + 20}
+    fresh = make_config(tmp_path / "fresh", columns)
+    parts(fresh, "train", 0)
+    config = make_config(tmp_path, columns)
+    parts(config, "train", 0)
+    make_config(tmp_path, moved)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "keep", lambda path: keep(path) if path.suffix == ".lmdb" else None)
+        parts(config, "train", 0)
+    make_config(tmp_path, columns)
+    caplog.set_level(logging.INFO, "digit")
+    parts(config, "train", 0)
+    assert kept_from_before(caplog) == 0
+    ours, right = Layout.of(config), Layout.of(fresh)
+    assert ours.parts("train", 0).read_bytes() == right.parts("train", 0).read_bytes()
+    assert ours.fit("train", 0).read_bytes() == right.fit("train", 0).read_bytes()
+
+
+def test_where_the_table_cannot_be_written_there_is_no_store_either(tmp_path, hands, monkeypatch):
+    config = make_config(tmp_path, make_columns(hands, frames=2))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fits_module, "sync", full)
+    with pytest.raises(UserError, match="cannot be written"):
+        parts(config, "train", 0)
+    assert not any(Layout.of(config).parts("train", 0).parent.iterdir())
 
 
 def test_the_other_backend_agrees(drawn, tmp_path, spoilt):
