@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,17 @@ def test_files_and_folders_are_brought_to_the_disk(tmp_path, monkeypatch):
     assert synced == [tmp_path / "tables" / "a", tmp_path / "tables" / "b", tmp_path / "tables"]
     sync(tmp_path / "tables" / "b")
     assert synced[3:] == [tmp_path / "tables" / "b"]
+
+
+def test_only_folders_may_be_beyond_syncing(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr("os.fsync", refuse)
+    sync(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Invalid argument"):
+        sync(tmp_path)
 
 
 def test_json_round_trip(tmp_path):
