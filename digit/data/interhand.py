@@ -147,7 +147,7 @@ def _join_images(images: Columns, annotations: Columns, path: Path, remedy: str,
     beside = (x > pictures["width"]) | (y > pictures["height"]) | (x + width < 0) | (y + height < 0)
     if beside.any():
         wrong = [f"id {number}: {box_px}" for number, box_px in _pairs(annotated, beside, "id", "bbox")]
-        problems.error(path, "bbox lies outside its image", remedy, wrong)
+        problems.warn(path, "bbox lies outside its image, so its crop is empty", remedy, wrong)
     return {
         "annot_id": annotated["id"],
         "annotation_order": np.flatnonzero(found).astype(np.int32),
