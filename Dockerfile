@@ -1,12 +1,14 @@
 # Everything that a job needs, for Kubernetes and cloud batch services (docs/cluster.md), or for one machine:
 #   docker build --tag digit .
-#   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD/results:/digit/results" digit snakemake --cores all
+# /dev/shm holds the batches of loader processes; Docker's 64 MB are too few.
+#   docker run --rm --shm-size 2g --user "$(id -u):$(id -g)" --volume "$PWD/results:/digit/results" digit snakemake --cores all
 FROM python:3.11-slim-bookworm
 
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
-# Whoever runs the container may write caches.
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+# Whoever runs the container has a name, which Snakemake asks for, and may write caches.
+ENV USER=digit \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore \
     PYTHONUNBUFFERED=1 \

@@ -34,7 +34,7 @@ def test_working_rules_are_complete(name):
     assert not missing
     assert re.search(r"mem_mb=", body) and re.search(r"runtime=", body)
     outputs = body.partition("output:")[2].partition("log:")[0]
-    assert re.match(r"\s+\w+=", outputs), "name the outputs"
+    assert re.match(r"\s+(\w+=|\*\*)", outputs), "name the outputs"
     environment = re.search(r'"\.\./\.\./(envs/\w+\.yaml)"', body)[1]
     assert (ROOT / environment).is_file()
 

@@ -2,12 +2,17 @@
 # Snakemake does not delete it: an interrupted run continues.
 
 
+def given_files(experiment):
+    """What a training begins with, if that lies in files of the user's."""
+    return present(experiment.model.pretrained, experiment.training.load_from, experiment.training.resume_ckpt)
+
+
 rule train_experiment:
     input:
         **samples("train"),
         **samples("val"),
         settings=LAYOUT.settings("experiments/{experiment}"),
-        pretrained=lambda wildcards: present(RUN.experiments[wildcards.experiment].model.pretrained),
+        weights=lambda wildcards: given_files(RUN.experiments[wildcards.experiment]),
     output:
         best=LAYOUT.train("{experiment}") / "best.ckpt",
         last=LAYOUT.train("{experiment}") / "last.ckpt",
