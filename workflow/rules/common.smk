@@ -61,6 +61,11 @@ def present(*paths):
     return [path for path in paths if path and os.path.exists(path)]
 
 
+def given_files(experiment):
+    """What a training begins with, if that lies in files of the user's."""
+    return present(experiment.model.pretrained, experiment.training.load_from, experiment.training.resume_ckpt)
+
+
 def original_files(*paths):
     """Files that the original's scripts made, if they are there; of an LMDB folder its content."""
     return present(*(f"{path}/data.mdb" if path and os.path.isdir(path) else path for path in paths))

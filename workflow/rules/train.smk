@@ -2,11 +2,6 @@
 # Snakemake does not delete it: an interrupted run continues.
 
 
-def given_files(experiment):
-    """What a training begins with, if that lies in files of the user's."""
-    return present(experiment.model.pretrained, experiment.training.load_from, experiment.training.resume_ckpt)
-
-
 rule train_experiment:
     input:
         **samples("train"),
