@@ -71,7 +71,7 @@ def open_masks(config: Config, index: SplitIndex) -> Masks:
     tables = [layout.fit(index.split, shard) for shard in shards]
     store = Store([layout.parts(index.split, shard) for shard in shards])
     hands = read_hands(tables, len(index))
-    _require_match(store, "parts", index, np.any(hands.drawn, axis=1))
+    _require_match(store, "parts", index, hands.drawn[:, 0] | hands.drawn[:, 1])
     for shard, (header, pair) in enumerate(zip(store.headers, hands.pairs, strict=True)):
         if header.get(PAIR) != pair:
             raise UserError(
@@ -84,7 +84,9 @@ def open_masks(config: Config, index: SplitIndex) -> Masks:
 def _require_match(store: Store, stage: str, index: SplitIndex, stored: np.ndarray) -> None:
     """Compare a split's stores with what the stage makes of the index; ``stored`` (N,): the sample has a file."""
     shards = len(store.paths)
-    counts = np.bincount(index.shards_of(np.flatnonzero(stored), shards), minlength=shards)
+    in_frame = np.bincount(index.frame_row, stored)
+    first_rows = np.searchsorted(index.frame_row, np.arange(len(in_frame), dtype=index.frame_row.dtype))
+    counts = np.bincount(index.shards_of(first_rows, shards), in_frame, shards).astype(int)
     for shard, (path, header) in enumerate(zip(store.paths, store.headers, strict=True)):
         wanted = {"stage": stage, "split": index.split, "shard": shard, "shards": shards}
         wrong = [f"{key} {header.get(key)}, not {value}" for key, value in wanted.items() if header.get(key) != value]

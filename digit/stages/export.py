@@ -14,6 +14,7 @@ from digit.data import original_export
 from digit.data.fits import read_fits
 from digit.data.index import SplitIndex, open_index
 from digit.data.interhand import Release
+from digit.data.prepared import open_masks
 from digit.data.store import Store
 from digit.errors import UserError
 from digit.files import read_json, replacing, require_writable
@@ -187,7 +188,7 @@ def _open(config: Config, split: str, kinds: Sequence[str]) -> Prepared:
     if "masks" in kinds:
         masks = _store(split, "parts", [layout.parts(split, shard) for shard in shards])
         fits = read_fits([layout.fit(split, shard) for shard in shards], len(index))
-        _require_all(split, "parts", len(masks), int(fits[[f"fitted_{hand}" for hand in HANDS]].any(axis=1).sum()))
+        open_masks(config, index)  # compares stores and tables
     if "annotations" in kinds:
         annotations = Release.of(config).annotation(split, "data")
         if not annotations.is_file():

@@ -9,6 +9,7 @@ from digit.config import Config
 from digit.console import log
 from digit.data.fits import describe_fits, read_fits
 from digit.data.index import SplitIndex, open_index
+from digit.data.prepared import open_images, open_masks
 from digit.data.store import Store
 from digit.errors import UserError
 from digit.files import replacing
@@ -29,8 +30,7 @@ def contact_sheet(config: Config, split: str) -> None:
     """
     layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
     shards = range(config.data.shards)
-    images = Store([layout.images(split, shard) for shard in shards])
-    masks = Store([layout.parts(split, shard) for shard in shards])
+    images, masks = open_images(config, index), open_masks(config, index).store
     fits = read_fits([layout.fit(split, shard) for shard in shards], len(index))
     rows = np.unique(np.linspace(0, len(index) - 1, min(SHEET_TILES, len(index))).round().astype(int))
     samples = [_sheet_sample(index, row, images, masks, fits) for row in rows.tolist()]

@@ -435,7 +435,9 @@ def pictured(tmp_path, spoilt):
             for row in rows
         }
         items = sorted((name, jpeg.tobytes()) for name, jpeg in jpegs.items())
-        write_shard(layout.images("train", shard), items, {})
+        left_out = dict.fromkeys(set(index.keys(index.shard_rows(2, shard))) - set(jpegs), "cut off")
+        header = {"stage": "images", "split": "train", "shard": shard, "shards": 2, "excluded": left_out}
+        write_shard(layout.images("train", shard), items, header)
     return config
 
 
@@ -451,14 +453,19 @@ def test_contact_sheet_shows_masks_and_explains_itself(pictured):
 
 def test_contact_sheet_names_what_is_missing(pictured):
     layout = Layout.of(pictured)
+    table, masks = layout.fit("train", 1).read_bytes(), Store(layout.parts("train", 1))
     layout.fit("train", 1).write_bytes(b"PAR1 cut off")
     with pytest.raises(UserError, match=r"1\.fit\.parquet: missing or damaged"):
         contact_sheet(pictured, "train")
     layout.fit("train", 1).write_bytes(layout.fit("train", 0).read_bytes())
     with pytest.raises(UserError, match="the index has 24"):
         contact_sheet(pictured, "train")
+    layout.fit("train", 1).write_bytes(table)
+    write_shard(layout.parts("train", 1), [], masks.header | {"pair": "another"})
+    with pytest.raises(UserError, match="not made together"):
+        contact_sheet(pictured, "train")
     layout.parts("train", 1).unlink()
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="does not exist"):
         contact_sheet(pictured, "train")
     assert not layout.contact_sheet("train").exists()
 
