@@ -87,9 +87,10 @@ class Layout:
         """Checkpoints, history and provenance of one experiment."""
         return self.run / "experiments" / experiment / "train"
 
-    def evaluation(self, experiment: str, split: str, root_depth: str) -> Path:
-        """Metrics and predictions of one experiment under one protocol."""
-        return self.run / "experiments" / experiment / "eval" / f"{split}-{root_depth}"
+    def evaluation(self, experiment: str, split: str, root_depth: str, weights: str | None = None) -> Path:
+        """Metrics and predictions of one experiment under one protocol; ``weights`` names others than its own."""
+        own = self.run / "experiments" / experiment / "eval" / f"{split}-{root_depth}"
+        return own if weights is None else own.with_name(f"{own.name}-{weights}")
 
     def report(self) -> Path:
         """Folder of the HTML report."""

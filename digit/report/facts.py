@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digit import provenance
 from digit.config import SPLITS, Config, Experiment, RootDepth, Split
 from digit.data.index import open_index
 from digit.errors import UserError
@@ -76,15 +77,18 @@ def read_trained(config: Config, layout: Layout, name: str) -> Trained:
     """Read what training and evaluation of one experiment left behind.
 
     Raises:
-        UserError: when a file is missing or damaged.
+        UserError: when a file is missing or damaged, or an evaluation is of other weights than the present ones.
     """
     folder = layout.train(name)
+    best = folder / "best.ckpt"
+    if not best.is_file():
+        raise UserError(f"{best}: no such file; run `snakemake train`")
+    weights = provenance.sha256(best)
     wanted = {(s, r) for s in config.evaluate.splits for r in config.evaluate.root_depth}
     order = [pair for pair in PROTOCOL_PREFERENCE if pair in wanted]
     order += sorted(wanted - set(order))
     evaluations = [
-        Evaluation(s, r, read_json(layout.evaluation(name, s, r) / "metrics.json", "run `snakemake evaluate`"))
-        for s, r in order
+        Evaluation(s, r, _read_metrics(layout.evaluation(name, s, r) / "metrics.json", best, weights)) for s, r in order
     ]
     return Trained(
         name=name,
@@ -93,6 +97,17 @@ def read_trained(config: Config, layout: Layout, name: str) -> Trained:
         history={} if config.experiments[name].load_ckpt else read_history(folder / "history.csv"),
         evaluations=evaluations,
     )
+
+
+def _read_metrics(path: Path, best: Path, weights: str) -> dict[str, Any]:
+    """One metrics.json, which must be of the weights whose SHA-256 is given."""
+    document = read_json(path, "run `snakemake evaluate`")
+    if document.get("protocol", {}).get("checkpoint_sha256") != weights:
+        raise UserError(
+            f"{path}: was not measured with the weights that are now in {best}; run `snakemake evaluate`, or "
+            "`digit evaluate` for this experiment, split and root depth"
+        )
+    return document
 
 
 def read_history(path: Path) -> dict[str, list[float | None]]:

@@ -26,6 +26,8 @@ BOX_SOURCES = {
 ROOT_SOURCES = {"rootnet": "RootNet file", "gt": "annotation"}
 JOINT_SETS = "mpjpe_*: 42 joints, wrists (0 by definition) included; *_no_wrist and PCK: 40 joints without wrists"
 ALIGNMENT = "each hand's root moved to the origin; no alignment of scale or rotation"
+NAME_LENGTH = 8
+"""Hex digits of the SHA-256 of other weights that name the folder of what they give."""
 INTERVAL = "percentile bootstrap over frames (all cameras of a frame together), {} resamples"
 
 
@@ -40,14 +42,16 @@ def evaluate(
         split: train, val or test.
         root_depth: Where boxes and absolute root depths come from.
         checkpoint: Other weights than the experiment's own ``best.ckpt``; of the experiment's network where the
-            file does not say.
+            file does not say. What they give goes to a folder of its own, named by the first digits of their SHA-256.
 
     Raises:
         UserError: when an earlier stage's files are missing or damaged, or the network's answers are not finite.
     """
     layout, settings = Layout.of(config), config.experiments[experiment]
+    own = checkpoint is None
     checkpoint = checkpoint or layout.train(experiment) / "best.ckpt"
     model = load_model(checkpoint, settings.model)
+    digest = provenance.sha256(checkpoint)
     dataset, excluded = open_dataset(config, split, model.settings, root_depth)
     loader = DataLoader(
         dataset,
@@ -81,16 +85,18 @@ def evaluate(
         "experiment": experiment,
         "experiment_key": trained.get("experiment_key"),
         "checkpoint": trained.get("weights", {}).get("file", checkpoint.name),
-        "checkpoint_sha256": provenance.sha256(checkpoint),
+        "checkpoint_sha256": digest,
         "seed": trained.get("seed"),
         "software": f"digit {__version__}",
     }
-    folder = layout.evaluation(experiment, split, root_depth)
+    folder = layout.evaluation(experiment, split, root_depth, None if own else digest[:NAME_LENGTH])
     scoring.save_outputs(folder / "predictions.npz", outputs, dataset.index)
     _write_per_joint(folder / "per_joint.csv", scores["per_joint"])
     write_json(folder / "metrics.json", {"protocol": protocol, **scores})
     known = {name: value for name, value in scores["metrics"].items() if value is not None}
     log.info("%s %s-%s: %s", experiment, split, root_depth, ", ".join(f"{k} {v:.4g}" for k, v in known.items()))
+    if not own:
+        log.info("%s: these are numbers of %s, apart from the experiment's own: %s", experiment, checkpoint, folder)
 
 
 def _require_finite(outputs: inference.Outputs, checkpoint: Path) -> None:

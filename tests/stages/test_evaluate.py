@@ -119,14 +119,22 @@ def test_a_missing_checkpoint_is_named(evaluated_run):
         evaluate(evaluated_run.config, "tiny", "test", "gt")
 
 
-def test_weights_from_elsewhere_do_not_borrow_the_experiments_provenance(evaluated_run, tmp_path):
+def test_weights_from_elsewhere_stay_apart_from_the_experiment(evaluated_run, tmp_path, caplog):
     run = evaluated_run
     foreign = tmp_path / "released.pt"
     torch.save(torch.load(run.checkpoint, weights_only=True)["state_dict"], foreign)
-    evaluate(run.config, "tiny", "test", "gt", checkpoint=foreign)
-    protocol = read(run, "gt")[1]["protocol"]
+    own, _ = read(run, "gt")
+    before = {path.name: path.read_bytes() for path in own.iterdir()}
+    with caplog.at_level("INFO", logger="digit"):
+        evaluate(run.config, "tiny", "test", "gt", checkpoint=foreign)
+    assert {path.name: path.read_bytes() for path in own.iterdir()} == before
+    digest = hashlib.sha256(foreign.read_bytes()).hexdigest()
+    folder = own.with_name(f"test-gt-{digest[:8]}")
+    assert {path.name for path in folder.iterdir()} == set(before)
+    assert str(folder) in caplog.text and str(foreign) in caplog.text
+    protocol = json.loads((folder / "metrics.json").read_text())["protocol"]
     assert protocol["checkpoint"] == "released.pt"
-    assert protocol["checkpoint_sha256"] == hashlib.sha256(foreign.read_bytes()).hexdigest()
+    assert protocol["checkpoint_sha256"] == digest
     assert protocol["experiment_key"] is None and protocol["seed"] is None
 
 

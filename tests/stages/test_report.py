@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from digit.errors import UserError
 from digit.files import write_json
 from digit.report import charts, facts
 from digit.report.samples import pick
+from digit.stages.evaluate import evaluate
 from digit.stages.report import report
 
 BENCHMARK = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -129,6 +131,33 @@ def test_missing_results_are_named(evaluated_run):
     with pytest.raises(UserError, match=r"wide.*metrics\.json.*snakemake evaluate"):
         report(evaluated_run.config)
     assert not evaluated_run.layout.report().joinpath("index.html").exists()
+
+
+@pytest.mark.parametrize("name", ["tiny", "wide"])
+def test_numbers_of_other_weights_are_refused(evaluated_run, name):
+    path = evaluated_run.layout.train(name) / "best.ckpt"
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "epoch": 9}, path)
+    again = rf"{name}/eval/test-rootnet/metrics\.json: .*{name}/train/best\.ckpt.*snakemake evaluate.*digit evaluate"
+    with pytest.raises(UserError, match=again):
+        report(evaluated_run.config)
+    assert not evaluated_run.layout.report().joinpath("index.html").exists()
+    for root_depth in ("rootnet", "gt"):
+        evaluate(evaluated_run.config, name, "test", root_depth)
+    report(evaluated_run.config)
+
+
+def test_an_evaluation_of_other_weights_changes_nothing_in_the_report(page, evaluated_run):
+    other = evaluated_run.layout.train("wide") / "last.ckpt"
+    evaluate(evaluated_run.config, "tiny", "test", "rootnet", checkpoint=other)
+    report(evaluated_run.config)
+    assert (evaluated_run.layout.report() / "index.html").read_text() == page
+
+
+def test_missing_weights_are_named(evaluated_run):
+    (evaluated_run.layout.train("wide") / "best.ckpt").unlink()
+    with pytest.raises(UserError, match=r"wide.*best\.ckpt.*snakemake train"):
+        report(evaluated_run.config)
 
 
 def test_nothing_to_report_is_said():
