@@ -13,6 +13,7 @@ from bench import fabricate
 from bench.measure import Goal, Result, alternate, command, in_fresh_process, show
 from bench.plain import images as plain
 from digit.config import Config
+from digit.data.earlier import Earlier, kept_path
 from digit.data.index import open_index
 from digit.data.store import Store
 from digit.layout import Layout
@@ -63,10 +64,15 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     def clear() -> None:
         for path in (store, png, png.with_name(png.name + "-lock")):
             path.unlink(missing_ok=True)
-        shutil.rmtree(copies, ignore_errors=True)
+        for path in (copies, kept_path(store).parent):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def pack() -> None:
+        assert not store.exists() and Earlier(store).header == {}, "an earlier store would spare reading files"
+        images(config, fabricate.SPLIT, 0)
 
     sides = {
-        "ours": lambda: images(config, fabricate.SPLIT, 0),
+        "ours": pack,
         "plain": lambda: plain.pack(source, subset, png),
         "limit": lambda: shutil.copytree(source, copies, copy_function=shutil.copyfile),
     }

@@ -7,19 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from digit.console import track
 from digit.data import original
+from digit.data.ahead import map_ahead
 from digit.data.interhand import RELEASE_IMAGES, Columns, Release
-from digit.data.jpeg import find_damage, read_file
+from digit.data.jpeg import find_damage_inside, read_file
 from digit.data.masks import pixels_per_hand
 from digit.data.problems import Problems
+from digit.errors import UserError
 from digit.layout import ROOTNET_FILES
 from digit.skeleton import FIRST_LABEL, HANDS, JOINT_NAMES, PARENTS
 
 OLDER_LAYOUTS = ("all", "human_annot", "machine_annot")
 """Folders of annotations/ in release v0.0."""
+
+READERS = 8
+"""Threads that list folders, or read and decode images; both leave Python's lock to the others."""
 
 
 def audit_folders(release: Release, problems: Problems) -> None:
@@ -61,7 +66,11 @@ def compare_with_release(split: str, images: int, synthetic: bool) -> str:
 
 
 def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that are not below ``folder``, found by listing each sub-folder once."""
+    """Those of ``names`` that are not below ``folder``, found by listing each sub-folder once.
+
+    Raises:
+        UserError: when a sub-folder is there but cannot be listed.
+    """
     expected: dict[str, set[str]] = defaultdict(set)
     for name in names:
         parent, _, base = name.rpartition("/")
@@ -71,28 +80,30 @@ def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
         try:
             with os.scandir(folder / parent) as entries:
                 present = {entry.name for entry in entries}
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             present = set()
+        except OSError as error:
+            raise UserError(
+                f"{folder / parent}: cannot be read ({error.strerror}); check the disk and your rights"
+            ) from error
         return [f"{parent}/{base}" if parent else base for base in sorted(expected[parent] - present)]
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         return [name for found in pool.map(absent, sorted(expected)) for name in found]
 
 
 def damaged_images(folder: Path, names: Sequence[str], widths: np.ndarray, heights: np.ndarray) -> dict[str, str]:
-    """Decode the images ``names`` below ``folder``; the reason for each that is damaged or of another size."""
+    """Decode the images ``names`` below ``folder``; the reason for each that is damaged or of another size.
 
-    def damage(name: str, width: int, height: int) -> str | None:
-        content = read_file(f"{folder}/{name}")
-        found = find_damage(content, width, height)
-        if found is None and isinstance(content, bytes):
-            pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-            found = "does not decode" if pixels is None else None
-        return found
+    Raises:
+        UserError: when one cannot be read for a reason that says nothing about it.
+    """
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        reasons = pool.map(damage, names, widths.tolist(), heights.tolist())
-        return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+    def damage(place: int) -> str | None:
+        return find_damage_inside(read_file(f"{folder}/{names[place]}")[0], int(widths[place]), int(heights[place]))
+
+    reasons = track(map_ahead(damage, range(len(names)), READERS), f"check {folder.name}", len(names))
+    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
 
 
 def seeded_sample(places: np.ndarray, wanted: int, seed: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """check: the audit of one split of a data folder, before anything is made from it."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from digit.data.audit import (
     missing_images,
     seeded_sample,
 )
+from digit.data.image_files import MOST_LEFT_OUT, doubt
 from digit.data.interhand import Columns, Release
 from digit.data.problems import Problems
+from digit.data.store import Store
 from digit.data.tables import build_tables
+from digit.errors import UserError
 from digit.files import remove, write_json
 from digit.layout import Layout
 
@@ -46,6 +50,7 @@ def check(config: Config, split: str) -> None:
     summary["warnings"] = [_relative(warning.as_dict(), release.root) for warning in problems.warnings]
     write_json(result, summary)
     _log_summary(summary)
+    _warn_of_packed(config, split, summary["images"]["excluded"])
 
 
 def _audit_samples(
@@ -73,33 +78,47 @@ def _audit_samples(
 
 def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
-    names = columns["file_name"].astype(str)
-    store, packed = None, config.data.image_lmdb
-    if packed is not None:
-        with problems.gathering():
-            store = original.OriginalStore(Path(packed), split, "images")
-        if store is None:
-            return {"missing": 0, "decoded": 0, "damaged": 0, "excluded": {}}
-    missing = store.missing(names.tolist()) if store else missing_images(release.images(split), names.tolist())
-    excluded = dict.fromkeys(missing, "missing")
-    present = np.flatnonzero(~np.isin(names, list(excluded))) if excluded else np.arange(len(names))
-    present = seeded_sample(present, config.data.check_images, config.run.seed)
-    looked_at, sizes = names[present].tolist(), (columns["width"][present], columns["height"][present])
-    if store:
-        contents = original.read_images(store, looked_at, *(values.tolist() for values in sizes))
-        damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
-    else:
-        damaged = damaged_images(release.images(split), looked_at, *sizes)
-    where = store.path if store else release.images(split)
-    useless = store is not None and len(damaged) == len(looked_at)
-    note = problems.error if useless or config.data.damaged_images == "fail" else problems.warn
-    remedy = original.IMAGES_REMEDY if store else release.remedy("images")
-    remedy += ", or set data.damaged_images: exclude to leave these samples out"
-    if excluded:
-        note(where, "images are missing", remedy, list(excluded))
+    names: list[str] = columns["file_name"].astype(str).tolist()
+    missing, damaged, decoded = _look_at_images(config, release, split, columns, names, problems)
+    packed, root = config.data.image_lmdb, release.root
+    remedy = original.IMAGES_REMEDY if packed else release.remedy("images")
+    too_many = len(missing) > MOST_LEFT_OUT * len(names) or len(damaged) > MOST_LEFT_OUT * decoded
+    if too_many and not packed:
+        remedy += f"; {doubt(root)}"
+    elif config.data.damaged_images == "fail":
+        remedy += ", or set data.damaged_images: exclude to leave these samples out"
+    note = problems.error if too_many or config.data.damaged_images == "fail" else problems.warn
+    where = packed or release.images(split)
+    if missing:
+        note(where, "images are missing", remedy, missing)
     if damaged:
         note(where, "images are damaged", remedy, [f"{name}: {reason}" for name, reason in damaged.items()])
-    return {"missing": len(excluded), "decoded": len(present), "damaged": len(damaged), "excluded": excluded | damaged}
+    excluded = dict.fromkeys(missing, "missing") | damaged
+    return {"missing": len(missing), "decoded": decoded, "damaged": len(damaged), "excluded": excluded}
+
+
+def _look_at_images(
+    config: Config, release: Release, split: str, columns: Columns, names: list[str], problems: Problems
+) -> tuple[list[str], dict[str, str], int]:
+    """Names of missing images, reasons of damaged ones, and how many were decoded."""
+    folder, packed, store = release.images(split), config.data.image_lmdb, None
+    if packed is None and not folder.is_dir():
+        problems.error(folder, "this folder does not exist", f"{release.remedy('images')}; {doubt(release.root)}")
+        return [], {}, 0
+    with problems.gathering():
+        if packed is not None:
+            store = original.OriginalStore(Path(packed), split, "images")
+        missing = store.missing(names) if store else missing_images(folder, names)
+        gone = set(missing)
+        present = np.array([place for place, name in enumerate(names) if name not in gone], int)
+        present = seeded_sample(present, config.data.check_images, config.run.seed)
+        looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
+        if store is None:
+            return missing, damaged_images(folder, looked_at, widths, heights), len(present)
+        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist())
+        damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
+        return missing, damaged, len(present)
+    return [], {}, 0
 
 
 def _audit_masks(config: Config, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
@@ -109,6 +128,17 @@ def _audit_masks(config: Config, split: str, columns: Columns, problems: Problem
         return {}
     folders = Path(data.mask_lmdb), Path(data.fit_cache)
     return audit_original_masks(*folders, split, columns, data.check_images, config.run.seed, problems)
+
+
+def _warn_of_packed(config: Config, split: str, damaged: dict[str, str]) -> None:
+    """Say when images that cannot be used were packed before: by itself nothing is packed, or trained, again."""
+    paths = sorted(Layout.of(config).images(split, 0).parent.glob("[0-9]*.lmdb"))
+    with contextlib.suppress(UserError):
+        store = Store(paths)
+        packed = sum(name in store for name in damaged)
+        if packed:
+            words = "of these damaged images are packed already; leave them out: snakemake --forcerun images_shard"
+            log.warning("check %s: %d %s", split, packed, words)
 
 
 def _relative(problem: dict[str, Any], root: Path) -> dict[str, Any]:

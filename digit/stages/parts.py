@@ -18,7 +18,7 @@ from digit import geometry
 from digit.config import Config
 from digit.console import log, track
 from digit.data import original
-from digit.data.earlier import Earlier, keep, kept_path
+from digit.data.earlier import Earlier, forget_surplus, keep, kept_path
 from digit.data.fits import (
     PAIR,
     FitTable,
@@ -95,6 +95,7 @@ def parts(config: Config, split: str, shard: int) -> None:
         count = write_shard(path, _digesting(masks, digest), finish)
     keep(path)
     keep(layout.fit(split, shard))
+    forget_surplus(path.parent, config.data.shards)
     words = f"{count} masks of {len(rows)} samples, {kept} kept from before, {summary(table)}"
     log.info("parts %s shard %d: %s", split, shard, words)
 

@@ -1,5 +1,7 @@
+import errno
 import json
 import logging
+import os
 import shutil
 
 import pytest
@@ -144,3 +146,37 @@ def test_a_failed_check_removes_an_earlier_result(tiny_release, run_config):
     check(config, "val")
     Release(tiny_release).annotation("val", "joint_3d").unlink()
     assert "cannot be read" in failure_of(config)
+
+
+def test_damage_that_libjpeg_would_patch_up(tiny_release, run_config):
+    path = next((tiny_release / "images" / "val").rglob("*.jpg"))
+    content = path.read_bytes()
+    scan = content.index(b"\xff\xda")
+    path.write_bytes(content[: (scan + len(content)) // 2] + content[-2:])
+    message = failure_of(run_config(tiny_release, {"check_images": 0}))
+    assert f"{path.name}: does not decode: Corrupt JPEG data" in message
+
+
+def test_an_image_folder_that_lacks_its_images_is_an_error(tiny_release, run_config):
+    config = run_config(tiny_release, {"damaged_images": "exclude"})
+    folder = tiny_release / "images" / "val"
+    for path in sorted(folder.rglob("*.jpg"))[:7]:
+        path.unlink()
+    message = failure_of(config)
+    assert "images are missing (7: " in message and "is data.root" in message and "At most 50%" in message
+    shutil.rmtree(folder)
+    message = failure_of(config)
+    assert f"{folder}: this folder does not exist" in message and "is data.root" in message
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_missing_images(tiny_release, run_config, monkeypatch):
+    listed = os.scandir
+
+    def refuse(folder):
+        if "cam400007" in str(folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    message = failure_of(run_config(tiny_release, {"damaged_images": "exclude"}))
+    assert "cam400007: cannot be read (Permission denied)" in message and "missing" not in message

@@ -305,6 +305,17 @@ def test_more_shards_than_frames_leave_some_empty(tmp_path, hands):
         parts(config, "train", 9)
 
 
+def test_surplus_shards_are_removed(tmp_path, hands):
+    for shards in (5, 2):
+        config = make_config(tmp_path, make_columns(hands), shards)
+        for shard in range(shards):
+            parts(config, "train", shard)
+    folder = Layout.of(config).parts("train", 0).parent
+    expected = {f"{shard}{suffix}" for shard in range(2) for suffix in (".lmdb", ".fit.parquet")}
+    assert {path.name for path in folder.iterdir()} == expected | {".previous"}
+    assert {path.name for path in (folder / ".previous").iterdir()} == expected
+
+
 def test_the_same_input_gives_the_same_bytes(drawn, tmp_path, spoilt):
     config = make_config(tmp_path, spoilt, max_fit_error_mm=40.0)
     parts(config, "train", 0)

@@ -5,6 +5,8 @@ rule images_shard:
     input:
         settings=LAYOUT.settings("images"),
         tables=rules.index_split.output.tables,
+        # Says what is damaged inside. Checking again, say for another evaluation, packs and trains nothing anew.
+        audit=ancient(rules.check_split.output.audit),
         jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
         packed=lambda wildcards: original_files(RUN.data.image_lmdb),
     output:
