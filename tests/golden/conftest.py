@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from digit.config import ModelSettings, resolve
-from digit.data.fits import FitTable, write_fits
+from digit.data.fits import PAIR, FitTable, write_fits
 from digit.data.index import open_index
 from digit.data.prepared import open_dataset
 from digit.data.store import write_shard
@@ -52,8 +52,9 @@ def store_golden_masks(config, split):
     table.pixels[:] = 1
     segms = MINI / "segms" / split
     items = [(name, (segms / name).with_suffix(".png").read_bytes()) for name in sorted(index.keys())]
-    write_shard(layout.parts(split, 0), items, {})
-    write_fits(layout.fit(split, 0), index, np.arange(len(index)), table, None, "golden")
+    header = {"stage": "parts", "split": split, "shard": 0, "shards": 1, PAIR: "golden"}
+    write_shard(layout.parts(split, 0), items, header)
+    write_fits(layout.fit(split, 0), index, np.arange(len(index)), table, None, "golden", header[PAIR])
 
 
 @pytest.fixture(scope="session")
