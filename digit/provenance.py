@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from digit import __version__
@@ -17,16 +18,29 @@ from digit.config import Experiment, to_dict
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy", "opencv-python-headless", "lmdb", "smplx")
 KEY_LENGTH = 9
 WITHOUT_CONSEQUENCE = ("num_workers", "gpu_ids", "save_every_minutes", "logger")
-"""Training settings that change how fast a training goes and what is told, never its result."""
+"""Training settings that change how fast a training goes and what is told, never its result.
+How often and on what it is measured is not among them: that decides which epoch becomes ``best.ckpt``."""
 GIGABYTE = 1e9
 
 
-def experiment_key(experiment: Experiment, annotations: Any) -> str:
-    """Nine hex digits that name a training: the hash of its settings and of what its index was made from."""
+def experiment_key(experiment: Experiment, trained_on: Any) -> str:
+    """Nine hex digits that name a training: the hash of its settings and of what is learnt from, a JSON value."""
     settings = to_dict(experiment)
     settings["training"] = {k: v for k, v in settings["training"].items() if k not in WITHOUT_CONSEQUENCE}
-    text = json.dumps([settings, annotations], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+    return json_digest([settings, trained_on])[:KEY_LENGTH]
+
+
+def json_digest(value: Any) -> str:
+    """Sixteen hex digits of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def array_digest(values: np.ndarray) -> str:
+    """Sixteen hex digits of an array's type, shape and content."""
+    values = np.ascontiguousarray(values)
+    digest = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
+    digest.update(values.data)
+    return digest.hexdigest()[:16]
 
 
 def sha256(path: Path) -> str:

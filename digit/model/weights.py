@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digit.config import ModelSettings, resolve
+from digit.config import Experiment, ModelSettings, resolve
 from digit.errors import UserError
 from digit.model.create import create_network
 from digit.model.network import Network
@@ -49,12 +49,24 @@ def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Ne
     """
     given = preset if isinstance(preset, ModelSettings) else preset_settings(preset)
     content = read_weights(Path(weights))
-    own = _mapping(content.get("hyper_parameters")).get("experiment")
-    settings = _own_settings(own, str(weights)) if isinstance(own, dict) else given
+    own = own_experiment(content, str(weights))
+    return build_model(given if own is None else own.model, _tensors(content, str(weights)), str(weights))
+
+
+def load_into(settings: ModelSettings, weights: str | Path) -> Network:
+    """Load a network of these settings, whatever the file says that it is.
+
+    Raises:
+        UserError: as :func:`load_model`.
+    """
+    return build_model(settings, _tensors(read_weights(Path(weights)), str(weights)), str(weights))
+
+
+def _tensors(content: dict[str, Any], weights: str) -> dict[str, Tensor]:
     state = content.get("state_dict", content)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{weights}: holds no table of tensors, so it is no network; give a checkpoint or released .pt")
-    return build_model(settings, state, str(weights))
+    return state
 
 
 def preset_settings(name: str) -> ModelSettings:
@@ -68,10 +80,17 @@ def preset_settings(name: str) -> ModelSettings:
     return resolve({"experiments": {"preset": {"preset": name}}}).experiments["preset"].model
 
 
-def _own_settings(raw: dict[str, Any], source: str) -> ModelSettings:
-    """The network's settings as its checkpoint has them."""
+def own_experiment(content: dict[str, Any], source: str) -> Experiment | None:
+    """The settings that one of our checkpoints holds; None in another file.
+
+    Raises:
+        UserError: when this version cannot use them.
+    """
+    raw = _mapping(content.get("hyper_parameters")).get("experiment")
+    if not isinstance(raw, dict):
+        return None
     try:
-        return resolve({"experiments": {"loaded": raw}}, source).experiments["loaded"].model
+        return resolve({"experiments": {"loaded": raw}}, source).experiments["loaded"]
     except UserError as error:
         reasons = str(error).partition("\n")[2].replace("experiments.loaded", "hyper_parameters.experiment")
         text = "the settings that this file itself holds are unusable; was it made by another version?"

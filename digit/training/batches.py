@@ -1,11 +1,13 @@
 """Training batches of one process, from where an interrupted epoch stood."""
 
-from typing import cast
+import signal
+from typing import Any, cast
 
 import lightning
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from digit import provenance
 from digit.config import TrainingSettings
 from digit.data.dataset import EpochSampler, HandDataset, whole_batch
 
@@ -13,6 +15,41 @@ from digit.data.dataset import EpochSampler, HandDataset, whole_batch
 def samples_per_step(training: TrainingSettings) -> int:
     """Samples that one process takes through the network at once."""
     return min(training.iter_batch, training.batch_size // (training.devices * training.nodes))
+
+
+def accumulated(training: TrainingSettings) -> int:
+    """Passes through the network that make one optimiser step."""
+    return training.batch_size // (samples_per_step(training) * training.devices * training.nodes)
+
+
+def trained_on(dataset: HandDataset) -> dict[str, Any]:
+    """What a training on a data set depends on: annotations, samples, masks, and which of these supervise."""
+    found: dict[str, Any] = {"sources": dataset.index.header["sources"], "rows": provenance.array_digest(dataset.rows)}
+    if dataset.masks is None:
+        return found
+    supervised = dataset.masks.supervise(dataset.rows, dataset.index.hand_type[dataset.rows])
+    return found | {"masks": dataset.masks.hands.pairs, "supervised": provenance.array_digest(supervised)}
+
+
+def batch_loader(
+    dataset: Dataset, batch_size: int, workers: int, sampler: Sampler[int] | None = None, persistent: bool = False
+) -> DataLoader:
+    """Whole batches of a data set, fetched by ``workers`` processes; ``persistent`` ones outlive an epoch."""
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        collate_fn=whole_batch,
+        num_workers=workers,
+        persistent_workers=persistent and workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_live_as_long_as_the_training,
+    )
+
+
+def _live_as_long_as_the_training(_: int) -> None:
+    """Schedulers send SIGTERM to every process, and a worker that dies of it takes the training along."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class Batches(lightning.LightningDataModule):
@@ -34,12 +71,4 @@ class Batches(lightning.LightningDataModule):
         )
         done = trainer.fit_loop.epoch_loop.batch_progress.current.ready % (len(sampler) // size)
         sampler.resume(trainer.current_epoch, done * size)
-        return DataLoader(
-            self.dataset,
-            batch_size=size,
-            sampler=sampler,
-            collate_fn=whole_batch,
-            num_workers=training.num_workers,
-            persistent_workers=training.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return batch_loader(self.dataset, size, training.num_workers, sampler, persistent=True)

@@ -1,20 +1,22 @@
 """Saved states of an unfinished training, and when to save, stop or give up."""
 
+import contextlib
 import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
+import psutil
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from digit.config import TrainingSettings
 from digit.data.dataset import HandDataset
-from digit.files import replacing
 
 CHECK_EVERY_STEPS = 50
 """Steps after which losses are looked at: looking makes the host wait for the device."""
@@ -25,9 +27,14 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True)
 class StateFiles:
-    """Files of an unfinished training."""
+    """Files of an unfinished training; its folder has the name of its experiment key."""
 
     folder: Path
+
+    @property
+    def ready(self) -> Path:
+        """There once the first process has prepared the folder for the others."""
+        return self.folder / "ready"
 
     @property
     def resume(self) -> Path:
@@ -43,11 +50,6 @@ class StateFiles:
     def history(self) -> Path:
         """One line an epoch."""
         return self.folder / "history.csv"
-
-    @property
-    def origin(self) -> Path:
-        """Where the backbone's weights came from at the start."""
-        return self.folder / "backbone.txt"
 
     def overlay(self, epoch: int) -> Path:
         """What the network saw in a few validation samples after an epoch."""
@@ -69,86 +71,145 @@ class StateFiles:
         return self.folder / "failure.txt"
 
 
-def save_state(trainer: lightning.Trainer, path: Path) -> None:
-    """Save the training's state, all or nothing; every process takes part."""
-    temporary = path.with_name(f".{path.name}.partial")
-    trainer.save_checkpoint(temporary)
-    if trainer.is_global_zero:
-        os.replace(temporary, path)
-    trainer.strategy.barrier()
+class StopRequest:
+    """Remembers SIGTERM, by which schedulers ask to stop; the copy that a spawned process gets listens there."""
+
+    def __init__(self) -> None:
+        self.made = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        signal.signal(signal.SIGTERM, self._hear)
+
+    def _hear(self, *_: Any) -> None:
+        self.made = True
+
+    def _hear_and_pass_on(self, *_: Any) -> None:
+        self.made = True
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.terminate()
+
+    @contextlib.contextmanager
+    def listening(self, pass_on: bool = False) -> Iterator[None]:
+        """Listen for the time of the block; ``pass_on`` also tells the processes that this one started."""
+        before = signal.signal(signal.SIGTERM, self._hear_and_pass_on if pass_on else self._hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def is_measured(training: TrainingSettings, epoch: int) -> bool:
+    """Whether an epoch, counted from 1, ends with an evaluation."""
+    return epoch % training.eval_every_epoch == 0 or epoch == training.max_epoch
+
+
+def is_sound(module: nn.Module) -> bool:
+    """Whether the square of every weight and statistic is finite; a network beyond that cannot recover."""
+    values = [value for value in module.state_dict().values() if value.is_floating_point()]
+    return bool(torch.stack([value.detach().float().square().sum() for value in values]).isfinite().all())
 
 
 class Guard(lightning.Callback):
-    """Saves the state now and then and when asked to stop (SIGTERM); stops at a loss that is no number.
+    """Saves the state now and then and when asked to stop; stops at losses or weights that are no numbers.
 
     Args:
         dataset: names of the training samples, for the message about a strange loss.
         files: where states go.
-        save_every_minutes: between saved states.
+        training: optimisation settings.
+        request: to stop.
     """
 
-    def __init__(self, dataset: HandDataset, files: StateFiles, save_every_minutes: float) -> None:
-        self.dataset, self.files, self.save_every = dataset, files, 60 * save_every_minutes
+    def __init__(
+        self, dataset: HandDataset, files: StateFiles, training: TrainingSettings, request: StopRequest
+    ) -> None:
+        self.dataset, self.files, self.training, self.request = dataset, files, training, request
         self.before_saving: list[Callable[[lightning.Trainer], None]] = []
         """Called in every process before a state is saved in mid-epoch."""
         self._recent: deque[tuple[Tensor, Tensor]] = deque()
-        self._asked_to_stop = False
         self._steps = 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen for the scheduler's signal and start the clock."""
-        signal.signal(signal.SIGTERM, self._stop_soon)
+        """Start the clock."""
         self._saved = time.monotonic()
-
-    def _stop_soon(self, *_: Any) -> None:
-        self._asked_to_stop = True
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Remember the loss; between optimiser steps, look whether it is time to save or stop."""
+        """Remember the loss; between optimiser steps, look whether it is time to save or stop.
+
+        An evaluation may take long, so the state is saved before the last step of an epoch that ends with one.
+        """
         self._recent.append((outputs["loss"].detach(), batch["row"]))
         self._steps += 1
-        if (batch_idx + 1) % trainer.accumulate_grad_batches or batch_idx + 1 == trainer.num_training_batches:
+        left = trainer.num_training_batches - batch_idx - 1
+        if left % trainer.accumulate_grad_batches or not left:
             return
+        measured = is_measured(self.training, trainer.current_epoch + 1)
+        last = measured and left == trainer.accumulate_grad_batches
+        many_gpus = trainer.world_size > 1 and trainer.strategy.root_device.type == "cuda"
+        if many_gpus and self._steps % AGREE_EVERY_STEPS and not last:
+            return
+        stop = self.agreed(trainer, self.request.made)
+        due = last or self.agreed(trainer, time.monotonic() - self._saved >= 60 * self.training.save_every_minutes)
         looking = self._steps % CHECK_EVERY_STEPS == 0
-        if trainer.world_size > 1 and trainer.strategy.root_device.type == "cuda" and self._steps % AGREE_EVERY_STEPS:
-            return
-        stop = self._agreed(trainer, self._asked_to_stop)
-        due = self._agreed(trainer, time.monotonic() - self._saved >= self.save_every)
         if not (looking or stop or due) or self.losses_are_strange(trainer):
             return
         if stop or due:
             for prepare in self.before_saving:
                 prepare(trainer)
-            save_state(trainer, self.files.resume)
-            self._saved = time.monotonic()
-        if stop:
-            trainer.should_stop = True
-            if trainer.is_global_zero:
-                self.files.stopped.touch()
+            if self.save(trainer, self.files.resume) and stop:
+                self.stop(trainer)
+
+    def save(self, trainer: lightning.Trainer, path: Path) -> bool:
+        """Save the training's state, all or nothing, if its weights are :func:`sound <is_sound>`; else stop.
+
+        Every process takes part.
+
+        Returns:
+            Whether it was saved.
+        """
+        if self.agreed(trainer, not is_sound(trainer.lightning_module)):
+            self._fail(trainer, "the weights became infinite", trainer.is_global_zero)
+            return False
+        temporary = path.with_name(f".{path.name}.partial")
+        trainer.save_checkpoint(temporary)
+        if trainer.is_global_zero:
+            os.replace(temporary, path)
+        trainer.strategy.barrier()
+        self._saved = time.monotonic()
+        return True
+
+    def stop(self, trainer: lightning.Trainer) -> None:
+        """End the training before it is finished, to be gone on with from its saved state."""
+        trainer.should_stop = True
+        if trainer.is_global_zero:
+            self.files.stopped.touch()
 
     def losses_are_strange(self, trainer: lightning.Trainer) -> bool:
         """Look at the losses since the last look; if one is no number, say whose, stop, and let nothing be saved."""
         recent, self._recent = self._recent, deque()
         values = torch.stack([loss for loss, _ in recent]).cpu() if recent else torch.zeros(1)
         strange = ~torch.isfinite(values)
-        if strange.any():
-            place = int(strange.int().argmax())
-            names = self.dataset.index.keys(recent[place][1].cpu().numpy())
-            shown = ", ".join(names[:MOST_NAMES]) + (
-                f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else ""
-            )
-            with replacing(self.files.failure) as temporary:
-                temporary.write_text(
-                    f"the loss became {values[place].item()} in epoch {trainer.current_epoch + 1} on {shown}; the last "
-                    "sound state is kept: look at these images, lower training.lr, set training.clip_norm or take "
-                    "precision bf16, and run again"
-                )
-        if self._agreed(trainer, bool(strange.any())):
-            trainer.should_stop = True
-            return True
-        return False
+        found = bool(strange.any())
+        if not self.agreed(trainer, found):
+            return False
+        place = int(strange.int().argmax())
+        names = self.dataset.index.keys(recent[place][1].cpu().numpy()) if found else []
+        shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
+        self._fail(trainer, f"the loss became {values[place].item()} on {shown}", found)
+        return True
 
-    def _agreed(self, trainer: lightning.Trainer, wanted: bool) -> bool:
+    def _fail(self, trainer: lightning.Trainer, what: str, tells: bool) -> None:
+        trainer.should_stop = True
+        if tells:
+            self.files.failure.write_text(
+                f"{what} in epoch {trainer.current_epoch + 1}; the last sound state is kept for these settings, but is "
+                "likely to end there again: look at the images, or lower training.lr, set training.clip_norm or take "
+                "precision bf16, which begins anew"
+            )
+
+    def agreed(self, trainer: lightning.Trainer, wanted: bool) -> bool:
+        """Whether any process of this training wants something; every process takes part."""
         return wanted if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(wanted, all=False)

@@ -39,6 +39,16 @@ class ProgressBar(TQDMProgressBar):
         return {"samples/s": f"{rate * self._samples:.0f}"}
 
 
+def require_logger(training: TrainingSettings) -> None:
+    """Make sure that what ``training.logger`` asks for is there.
+
+    Raises:
+        UserError: when the logger's package is not installed.
+    """
+    if training.logger != "none" and importlib.util.find_spec(training.logger) is None:
+        raise UserError(f"training.logger {training.logger}: is not installed; run pip install {training.logger}")
+
+
 def loggers(name: str, training: TrainingSettings, files: StateFiles, step: int) -> list[Logger]:
     """TensorBoard, and what ``training.logger`` asks for besides.
 
@@ -48,14 +58,10 @@ def loggers(name: str, training: TrainingSettings, files: StateFiles, step: int)
         files: of the unfinished training; the logs lie there.
         step: from which the training goes on; later entries of an interrupted attempt are replaced.
 
-    Raises:
-        UserError: when the logger's package is not installed.
     """
     found: list[Logger] = [TensorBoardLogger(files.events, name="", version="", purge_step=step or None)]
     if training.logger == "none":
         return found
-    if importlib.util.find_spec(training.logger) is None:
-        raise UserError(f"training.logger {training.logger}: is not installed; run pip install {training.logger}")
     if training.logger == "wandb":
         from lightning.pytorch.loggers import WandbLogger
 

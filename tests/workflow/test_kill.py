@@ -59,7 +59,7 @@ def test_killed_runs_continue(finished, tmp_path, snakemake, start_workflow):
     assert not all((tmp_path / RUN / name).exists() for name in STORES)
 
     process = start_workflow(tmp_path, *LONGER, "--", "train")
-    _wait_for(tmp_path, ["experiments/tiny/train/.progress/resume.ckpt"], process)
+    _wait_for(tmp_path, ["experiments/tiny/train/.progress/*/resume.ckpt"], process)
     _kill_workflow_alone(process, tmp_path)
     assert not (tmp_path / RUN / "experiments/tiny/train/best.ckpt").exists()
 
