@@ -261,7 +261,9 @@ def settings(
 def plan(
     config: Annotated[
         list[Path],
-        typer.Option("--config", "--configfile", "-c", metavar="FILE", help="Lies over config.yaml; may be given more than once."),
+        typer.Option(
+            "--config", "--configfile", "-c", metavar="FILE", help="Lies over config.yaml; may be given more than once."
+        ),
     ] = DEFAULT_CONFIG,
 ) -> None:
     """Estimate what a run costs: jobs, core-hours, GPU-hours, disk and longest path of each stage."""
