@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from digit.config import resolve
 from digit.data.dataset import EpochSampler, Masks, read_mask, whole_batch
-from digit.data.fits import FittedHands
+from digit.data.fits import PAIR, FittedHands
 from digit.data.interhand import Release
 from digit.data.prepared import open_dataset
-from digit.data.store import Store, _Shard
+from digit.data.store import Store, _Shard, write_shard
 from digit.errors import UserError
 from digit.layout import Layout
 from digit.presets import PRESETS
@@ -191,6 +192,17 @@ def test_a_store_and_a_table_that_were_not_made_together_are_refused(config, edi
     layout.fit("train", 1).write_bytes(table)
     with pytest.raises(UserError, match=r"1\.lmdb and 1\.fit\.parquet .* not made together; run `digit parts"):
         training_data(config)
+
+
+def test_a_store_and_a_table_from_before_there_was_a_pair_are_read(config):
+    layout, whole = Layout.of(config), training_data(config).__getitems__([0, 1])
+    for shard in range(2):
+        store = Store(layout.parts("train", shard))
+        header = {key: value for key, value in store.header.items() if key != PAIR}
+        write_shard(layout.parts("train", shard), [(name, store.get(name)) for name in store.keys()], header)  # noqa: SIM118
+        table = pq.read_table(layout.fit("train", shard))
+        pq.write_table(table.replace_schema_metadata({"digit": "old"}), layout.fit("train", shard))
+    assert_equal_batches(training_data(config).__getitems__([0, 1]), whole)
 
 
 def test_stores_are_closed_when_workers_start(config):
