@@ -10,7 +10,7 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from digit import geometry, metrics, scoring
+from digit import geometry, metrics, provenance, scoring
 from digit.cli import app
 from digit.config import load_config, to_dict
 from digit.data.index import open_index
@@ -152,7 +152,7 @@ def test_the_papers_network_in_the_released_layout_is_measured(prepared, tmp_pat
     released = tmp_path / "released.pt"
     _save_checkpoint(released, config.experiments["paper"], settings=False)
     evaluate(config, "paper", "test", "gt", checkpoint=released)
-    protocol = _expect_measured(layout, "paper", 256)
+    protocol = _expect_measured(layout, "paper", 256, provenance.sha256(released)[:8])
     assert protocol["checkpoint"] == "released.pt" and protocol["experiment_key"] is None
 
 
@@ -212,8 +212,8 @@ def _save_checkpoint(path: Path, experiment, settings: bool) -> None:
     torch.save(content, path)
 
 
-def _expect_measured(layout: Layout, experiment: str, crop_px: int) -> dict:
-    folder = layout.evaluation(experiment, "test", "gt")
+def _expect_measured(layout: Layout, experiment: str, crop_px: int, weights: str | None = None) -> dict:
+    folder = layout.evaluation(experiment, "test", "gt", weights)
     document = json.loads((folder / "metrics.json").read_text())
     protocol, measured = document["protocol"], document["metrics"]
     samples = {"all": 4, "single_hand": 2, "interacting": 2, "with_mask": 0, "frames": 4}
