@@ -166,10 +166,11 @@ def _prepare(
     if files.resume.is_file():
         source, state = files.resume, read_weights(files.resume)
     elif training.resume_ckpt is not None:
-        source = Path(training.resume_ckpt)
+        source = _file("resume_ckpt", training.resume_ckpt)
         state = foreign_state(source, settings, learnt_from)
     elif training.load_from is not None:
-        module.network.load_state_dict(load_into(settings.model, training.load_from).state_dict())
+        weights = _file("load_from", training.load_from)
+        module.network.load_state_dict(load_into(settings.model, weights).state_dict())
     if is_first_process():
         if not files.resume.is_file():
             _tell_of_others(experiment, files)
@@ -189,6 +190,12 @@ def _prepare(
         "backbone_weights": module.network.backbone_origin,
         "trained_on": learnt_from,
     }, 0
+
+
+def _file(key: str, name: str) -> Path:
+    if not Path(name).is_file():
+        raise UserError(f"training.{key}: {name} is no file; give a checkpoint, or null")
+    return Path(name)
 
 
 def _wait_for(mark: Path) -> None:

@@ -50,8 +50,8 @@ def foreign_state(path: Path, experiment: Experiment, trained_on: str) -> dict[s
     if differing:
         raise UserError(f"{name} was trained with another recipe; {instead}. These differ: {', '.join(differing)}")
     journal = journal_of(state)
-    if journal["beginning"]["trained_on"] != trained_on:
-        raise UserError(f"{name} was trained on other samples, annotations or masks; {instead}")
+    if journal.get("beginning", {}).get("trained_on") != trained_on:
+        raise UserError(f"{name} was trained on other samples, annotations or masks, or by an older version; {instead}")
     epoch, epochs = journal["rows"][-1]["epoch"] if journal["rows"] else 0, experiment.training.max_epoch
     if epoch >= epochs:
         raise UserError(f"{name} is already at epoch {epoch} of {epochs}; raise training.max_epoch, or {instead}")

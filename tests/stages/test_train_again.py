@@ -79,24 +79,32 @@ def assert_same_weights(one: Path, other: Path):
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"lr": 0.5, "lr_decay": 0.9, "max_epoch": 2}, r"another recipe; .*: training\.lr, training\.lr_decay$"),
-        ({"max_epoch": 1}, r"already at epoch 1 of 1"),
-        ({"model": {"depth_box_mm": 300.0}, "max_epoch": 2}, r"differ: model\.depth_box_mm$"),
-        ({"data": {"max_fit_error_mm": 1e-6}, "max_epoch": 2}, r"trained on other samples, annotations or masks"),
-    ],
-)  # fmt: skip
-def test_a_state_of_something_else_is_refused_before_anything_is_touched(configured, finished, changes, message):
-    config = configured(resume_ckpt=str(finished), **changes)
-    if "data" in changes:
-        parts(config, "train", 0)
-    unfinished = folder_of(config) / ".progress" / "other" / "resume.ckpt"
+def test_what_cannot_be_gone_on_from_is_refused_before_anything_is_touched(configured, finished, tmp_path):
+    released = tmp_path / "released.pt"
+    torch.save(torch.load(finished, weights_only=True)["state_dict"], released)
+    unfinished = folder_of(configured()) / ".progress" / "other" / "resume.ckpt"
     unfinished.parent.mkdir(parents=True)
     unfinished.touch()
-    with pytest.raises(UserError, match=message):
-        train(config, "small")
+    state, longer = {"resume_ckpt": str(finished)}, {"resume_ckpt": str(finished), "max_epoch": 2}
+    refused = [
+        (longer | {"lr": 0.5, "lr_decay": 0.9}, r"another recipe; .* differ: training\.lr, training\.lr_decay$"),
+        (longer | {"model": {"depth_box_mm": 300.0}}, r"differ: model\.depth_box_mm$"),
+        (state, r"already at epoch 1 of 1"),
+        (
+            {"resume_ckpt": str(released)},
+            r"is not the state of a training, such as last\.ckpt; set .*load_from",
+        ),
+        ({"resume_ckpt": "nowhere"}, r"training\.resume_ckpt: nowhere is no file"),
+        ({"load_from": "nowhere"}, r"training\.load_from: nowhere is no file"),
+        ({"load_from": str(finished), "model": {"backbone": "hrnet_w18"}}, r"do not fit the network \(hrnet_w18,"),
+        (longer | {"data": {"max_fit_error_mm": 1e-6}}, r"trained on other samples, annotations or masks"),
+    ]
+    for changes, message in refused:
+        config = configured(**changes)
+        if "data" in changes:
+            parts(config, "train", 0)
+        with pytest.raises(UserError, match=message):
+            train(config, "small")
     assert [path for path in folder_of(config).rglob("*") if path.is_file()] == [unfinished]
 
 
@@ -107,12 +115,6 @@ def test_a_one_cycle_schedule_is_not_stretched(configured, tmp_path):
     config = configured(schedule="one_cycle", max_epoch=2, resume_ckpt=str(tmp_path / "finished" / "last.ckpt"))
     with pytest.raises(UserError, match=r"training\.max_epoch \(which stretches a one-cycle schedule\)"):
         train(config, "small")
-
-
-def test_weights_without_a_training_are_no_state(configured, tmp_path, finished):
-    torch.save(torch.load(finished, weights_only=True)["state_dict"], tmp_path / "released.pt")
-    with pytest.raises(UserError, match=r"is not the state of a training, such as last\.ckpt"):
-        train(configured(resume_ckpt=str(tmp_path / "released.pt")), "small")
 
 
 def test_more_epochs_equal_an_uninterrupted_training_of_as_many(configured, finished, tmp_path):
@@ -129,16 +131,6 @@ def test_a_state_goes_on_in_smaller_passes(configured, finished):
     config = configured(max_epoch=2, resume_ckpt=str(finished), iter_batch=2)
     train(config, "small")
     assert pd.read_csv(folder_of(config) / "history.csv")["step"].tolist() == [3, 6]
-
-
-def test_weights_of_another_shape_are_refused_before_anything_is_touched(configured, finished):
-    config = configured(model={"backbone": "hrnet_w18"}, load_from=str(finished))
-    unfinished = folder_of(config) / ".progress" / "other" / "resume.ckpt"
-    unfinished.parent.mkdir(parents=True)
-    unfinished.touch()
-    with pytest.raises(UserError, match=r"tensors do not fit the network \(hrnet_w18,"):
-        train(config, "small")
-    assert unfinished.exists() and len(list(unfinished.parents[1].iterdir())) == 1
 
 
 def test_a_training_is_named_after_its_samples_and_masks(configured, tiny_release):
@@ -180,7 +172,7 @@ def test_a_batch_allocation_without_srun_is_one_process(configured, monkeypatch)
     require_workable(configured().experiments["small"].training)
 
 
-@pytest.mark.parametrize(("devices", "seconds"), [(1, 0.0), (1, 0.3), (2, 0.5), (2, 5.0)])
+@pytest.mark.parametrize(("devices", "seconds"), [(1, 0.1), (2, 0.5), (2, 5.0)])
 def test_a_signal_before_the_first_step_is_not_lost(configured, devices, seconds):
     config = configured(devices=devices, iter_batch=2, max_epoch=50)
     process = started(config)
