@@ -27,8 +27,8 @@ DISK_BYTES = {
 TRAINING_BYTES = 1_000_000_000
 """Checkpoints of one training of the paper's size."""
 
-SYNTHESIZE_CORES = 8
-"""That its rule asks for."""
+SYNTHESIZE_CORES, CHECK_CORES = 8, 4
+"""That their rules ask for; the embedded data are checked on one."""
 
 SUBSETS = {"minitrain": 1000, "minival": 1000, "smalltrain": 0.1, "tinytrain": 0.05, "smallval": 0.25}
 """Samples (int) or share (float) of the training and validation subsets."""
@@ -70,10 +70,12 @@ def plan(config: Config) -> list[Cost]:
     sizes = [counts[split] for split in splits]
     shards = [size / config.data.shards for size in sizes for _ in range(config.data.shards)]
     folder = Path(config.run.folder)
-    costs = []
+    costs, check_cores = [], CHECK_CORES
     if config.data.source == "synthetic":
+        check_cores = 1
         costs.append(_cost("synthesize", [sum(counts.values())], stage_rate(folder, "synthesize"), SYNTHESIZE_CORES))
-    for stage, jobs in (("check", sizes), ("index", sizes), ("images", shards), ("parts", shards)):
+    costs.append(_cost("check", sizes, stage_rate(folder, "check"), check_cores))
+    for stage, jobs in (("index", sizes), ("images", shards), ("parts", shards)):
         costs.append(_cost(stage, jobs, stage_rate(folder, stage)))
     costs.append(_cost("contact sheet", [0.0] * len(splits), stage_rate(folder, "contact sheet")))
     costs += [_training(folder, name, experiment, counts) for name, experiment in trained.items()]

@@ -7,7 +7,7 @@ import pytest
 
 from digit.config import load_config
 from digit.errors import UserError
-from digit.planning.costs import RELEASE, SYNTHESIZE_CORES, longest_path_s, plan, sample_counts
+from digit.planning.costs import CHECK_CORES, RELEASE, SYNTHESIZE_CORES, longest_path_s, plan, sample_counts
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
@@ -52,8 +52,9 @@ def test_an_index_that_does_not_say_its_size_is_named(tmp_path, planned_config, 
 
 def test_hours_are_those_of_the_cores_and_gpus_that_the_rules_ask_for(planned_config):
     costs = {cost.stage: cost for cost in plan(planned_config())}
-    (asked,) = re.findall(r"threads: (\d+)", (ROOT / "workflow/rules/synthesize.smk").read_text())
-    assert int(asked) == SYNTHESIZE_CORES
+    for stage, cores in (("synthesize", SYNTHESIZE_CORES), ("check", CHECK_CORES)):
+        (asked,) = re.findall(r"threads: .*?(\d+)$", (ROOT / f"workflow/rules/{stage}.smk").read_text(), re.MULTILINE)
+        assert int(asked) == cores
     synthesize = costs["synthesize"]
     assert synthesize.core_hours == pytest.approx(SYNTHESIZE_CORES * synthesize.longest_s / 3600)
     training = costs["train a"]
