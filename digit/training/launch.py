@@ -116,6 +116,8 @@ def run_training(
         **_processes(processes),
     )
     trainer._signal_connector = _NoSignals(trainer)
+    if request.made and started_processes() == 1:
+        _stop_here(experiment)
     try:
         with request.listening(pass_on=processes > 1 and started_processes() == 1):
             trainer.fit(module, batches, ckpt_path=files.resume if step else None, weights_only=True)

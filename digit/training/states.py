@@ -72,14 +72,10 @@ class StateFiles:
 
 
 class StopRequest:
-    """Remembers SIGTERM, by which schedulers ask to stop; the copy that a spawned process gets listens there."""
+    """Remembers SIGTERM, by which schedulers ask to stop."""
 
     def __init__(self) -> None:
         self.made = False
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        signal.signal(signal.SIGTERM, self._hear)
 
     def _hear(self, *_: Any) -> None:
         self.made = True
@@ -89,6 +85,10 @@ class StopRequest:
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.terminate()
+
+    def listen(self) -> None:
+        """Listen from now on."""
+        signal.signal(signal.SIGTERM, self._hear)
 
     @contextlib.contextmanager
     def listening(self, pass_on: bool = False) -> Iterator[None]:
@@ -131,7 +131,8 @@ class Guard(lightning.Callback):
         self._steps = 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and listen in processes that were spawned: until here SIGTERM has nothing to save."""
+        self.request.listen()
         self._saved = time.monotonic()
 
     def on_train_batch_end(
