@@ -217,10 +217,7 @@ def _require_all(split: str, stage: str, count: int, expected: int) -> None:
 
 
 def _write_pickle(path: Path, content: object) -> None:
-    try:
-        original_export.write_pickle(path, content)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    original_export.write_pickle(path, content)
     log.info("export: %s", path)
 
 
