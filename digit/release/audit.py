@@ -11,6 +11,7 @@ import numpy as np
 
 from digit.original import reading as original
 from digit.release.interhand import RELEASE_IMAGES, Columns, Release, texts
+from digit.release.plausibility import judge_rootnet
 from digit.release.problems import Problems
 from digit.run.console import track
 from digit.run.errors import UserError
@@ -183,10 +184,14 @@ def audit_original_masks(
 
 
 def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, problems: Problems) -> dict[str, Any]:
-    """Has RootNet a result for every sample? Missing ones are errors when evaluation needs them."""
+    """Has RootNet a result for every sample, and of that sample? If not, that is an error when evaluation needs them.
+
+    What it found is compared with annotations that have no error of their own.
+    """
     if split not in ROOTNET_FILES:
         return {"needed": False}
     path, covered = release.rootnet(split), columns["rootnet_valid"]
+    trusted = "frame_row" in columns and not problems.errors
     note = problems.error if needed else problems.warn
     remedy = release.remedy("rootnet_output")
     if needed:
@@ -200,7 +205,8 @@ def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, 
         missing = [f"annot_id {number}" for number in columns["annot_id"][~covered]]
         note(path, "lacks results of samples", remedy, missing)
     file = path.relative_to(release.root).as_posix() if path else None
-    return {"needed": needed, "file": file, "covered": int(covered.sum()), "missing": int((~covered).sum())}
+    shares = judge_rootnet(columns, path, remedy, note, problems) if trusted else {}
+    return {"needed": needed, "file": file, "covered": int(covered.sum()), "missing": int((~covered).sum())} | shares
 
 
 def audit_mano(columns: Columns, release: Release, split: str, problems: Problems) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class JsonFile:
             UserError: when it is no JSON, or when an object in it has a key more than once.
         """
         text = self.content[self.start[0] : self.end[0]]
-        parsed, twins = self._parse(text, self.start[0]), []
+        parsed = self._parse(text, self.start[0])
+        twins: list[str] = []
 
         def note(pairs: list[tuple[str, Any]]) -> None:
             twins.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)

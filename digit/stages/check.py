@@ -20,6 +20,7 @@ from digit.release.audit import (
     seeded_sample,
 )
 from digit.release.interhand import Columns, Release, texts
+from digit.release.plausibility import judge_annotations
 from digit.release.problems import Problems
 from digit.release.tables import build_tables
 from digit.run.console import log
@@ -69,10 +70,11 @@ def _audit_samples(
         "interacting": interacting,
         "captures": len(np.unique(columns["capture"])),
         "frames": len(frames),
+        "joints": judge_annotations(columns, release, split, problems) if linked else {},
         "release": compare_with_release(split, count, release.synthetic),
+        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "images": _audit_images(config, release, split, columns, problems),
         "masks": _audit_masks(config, split, columns, problems),
-        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "mano": audit_mano(columns, release, split, problems) if linked else {},
     }
 

@@ -122,6 +122,8 @@ def test_rootnet_is_required_only_where_it_is_used(tiny_release, run_config, edi
             "file": f"rootnet_output/{path.name}",
             "covered": 10,
             "missing": 2,
+            "same_box": 1.0,
+            "near_depth": 1.0,
         }
     path.unlink()
     message = failure_of(run_config(tiny_release))
