@@ -48,6 +48,17 @@ def tiny_release(_tiny_release_original: Path, tmp_path: Path) -> Path:
     return _writable_copy(_tiny_release_original, tmp_path / "release")
 
 
+@pytest.fixture(scope="session")
+def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as ``digit synthesize`` makes it, 16, 8 and 8 images of hands; not to be changed."""
+    from digit.stages.synthesize import synthesize
+
+    sizes = {"train_images": 16, "val_images": 8, "test_images": 8, "captures": 2}
+    run = {"name": "hands", "folder": str(tmp_path_factory.mktemp("synthetic"))}
+    synthesize(resolve({"run": run, "synthetic": sizes}), 1)
+    return Path(run["folder"]) / "hands" / "dataset"
+
+
 @pytest.fixture
 def larger_release(tmp_path: Path) -> Path:
     """Like ``tiny_release`` with 90 images a split."""

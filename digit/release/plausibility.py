@@ -12,8 +12,8 @@ import numpy as np
 from digit import geometry
 from digit.release.interhand import Columns, Release
 from digit.release.problems import Problems
-from digit.release.views import MAJORITY, judge_views, look, overlap
-from digit.release.words import CAMERA_RULE, factor_words, name_cameras, name_frames
+from digit.release.views import MAJORITY, judge_views, look, mending, overlap
+from digit.release.words import factor_words, name_cameras, name_frames
 from digit.skeleton import BONES, HANDS, JOINT_NAMES, ROOT_JOINTS
 
 BONE_MM, BONE_LIMITS_MM, LONGEST_BONE_MM = 32.0, (8.0, 150.0), 300.0
@@ -53,8 +53,9 @@ def judge_annotations(columns: Columns, release: Release, split: str, problems: 
     if behind and bones:
         cameras = np.unique(columns["camera_row"][seen.behind > 0])
         what = f"{behind:,} of {valid:,} joints annotated as valid lie behind their camera and count as not valid"
-        unless = f"if they are many, is it {CAMERA_RULE}, in mm? If not, {remedy}"
-        problems.warn(camera, what, unless, name_cameras(columns, cameras))
+        many = rotations and behind > MAJORITY * valid
+        unless = mending(columns, np.flatnonzero(seen.behind)) if many else ""
+        problems.warn(camera, what, unless + remedy, name_cameras(columns, cameras))
     if rotations and bones:
         judge_views(columns, seen, data, camera, remedy, problems)
     if bones:

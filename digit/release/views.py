@@ -12,9 +12,9 @@ from digit.release.words import CAMERA_RULE, UNITS, name_boxes, name_cameras
 
 DISTANCES_MM = (50.0, 20_000.0)
 """Where the median distance of joints from the cameras of a capture must lie; in the release it is a metre."""
-MAJORITY, NEARLY_ALL = 0.5, 0.9
-CLEARLY = 0.1
-"""By how much another reading of the boxes must fit better."""
+MAJORITY = 0.5
+FITTING, CLEARLY = 0.3, 0.15
+"""Overlap of a box with its joints (0.69 in the release), and by how much another reading must be better."""
 SAMPLES_AT_ONCE, SAMPLES_TRIED = 1 << 14, 2000
 OTHER_SIZES = (2, 4, 8, 0.5, 0.25, 0.125)
 
@@ -56,7 +56,7 @@ def _look_at(columns: Columns, rows: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: str, problems: Problems) -> None:
-    """Do the boxes hold the joints as the cameras see them, and from a distance at which a hand can be seen?
+    """Are the boxes those of the joints as the cameras see them, from a distance at which a hand can be seen?
 
     Args:
         columns: of a split.
@@ -64,61 +64,61 @@ def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: 
         boxes: the file of the boxes.
         cameras: the file of the cameras.
         remedy: what to do about another file.
-        problems: receives captures most of whose boxes do not, as errors, and single cameras and samples as warnings.
+        problems: receives captures most of whose boxes are not, as errors, and single cameras and samples as warnings.
     """
     rows = np.flatnonzero(np.isfinite(seen.depth_mm))
-    if not len(rows) or _are_corners(columns, seen, rows, boxes, remedy, problems):
-        return
-    held, camera_row = holds(columns["box_px"][rows], seen.box_px[rows]), columns["camera_row"][rows]
+    fit, camera_row = overlap(columns["box_px"][rows], seen.box_px[rows]), columns["camera_row"][rows]
     captures, capture_of = np.unique(columns["capture"][rows], return_inverse=True)
+    errors, fits = len(problems.errors), fit >= FITTING
     for place, capture in enumerate(captures.tolist()):
         mine = capture_of == place
-        share, distance_mm = held[mine].mean(), np.median(seen.depth_mm[rows[mine]])
-        tried = rows[mine][:: max(mine.sum() // SAMPLES_TRIED, 1)]
-        if share < MAJORITY:
-            what = f"capture {capture}: as the cameras see the joints, {share:.0%} of the boxes hold their middle"
-            problems.error(cameras, what, _mending(columns, tried) + remedy, name_boxes(columns, tried))
+        middle, distance_mm = np.median(fit[mine]), np.median(seen.depth_mm[rows[mine]])
+        if fits[mine].mean() < MAJORITY:
+            what = f"capture {capture}: boxes and joints as the cameras see them overlap by {middle:.0%} in the median"
+            problems.error(cameras, what, mending(columns, rows[mine]) + remedy, name_boxes(columns, rows[mine]))
+            fits[mine] = True
         elif not DISTANCES_MM[0] <= distance_mm <= DISTANCES_MM[1]:
             what = f"capture {capture}: joints are {distance_mm:.3g} mm from the cameras, where hands are about 1000 mm"
-            problems.error(cameras, what, f"is it {CAMERA_RULE}, in mm? If not, {remedy}", name_boxes(columns, tried))
-        if share < MAJORITY:
-            held[mine] = True
-    counts, hits = (np.bincount(r, minlength=len(columns["rotation"])) for r in (camera_row, camera_row[held]))
+            problems.error(
+                cameras, what, f"is it {CAMERA_RULE}, in mm? If not, {remedy}", name_boxes(columns, rows[mine])
+            )
+    better, best = _best_change(columns, rows) if len(rows) else ("", 0.0)
+    if len(problems.errors) == errors and best > np.median(fit) + CLEARLY:
+        what = f"boxes and joints as the cameras see them overlap by {np.median(fit):.0%} in the median"
+        problems.error(cameras, what, f"{better}, then by {best:.0%}; or {remedy}", name_boxes(columns, rows))
+        return
+    counts, hits = (np.bincount(r, minlength=len(columns["rotation"])) for r in (camera_row, camera_row[fits]))
     poor = np.flatnonzero(hits < MAJORITY * counts)
     if len(poor):
         names = zip(name_cameras(columns, poor), hits[poor], counts[poor], strict=True)
-        what = "cameras few of whose boxes hold the middle of their joints"
+        what = "cameras few of whose boxes are around their joints"
         problems.warn(cameras, what, remedy, [f"{name}: {hit} of {count}" for name, hit, count in names])
-    beside = rows[~held & ~np.isin(camera_row, poor)]
+    beside = rows[~fits & ~np.isin(camera_row, poor)]
     if len(beside):
-        what = f"bbox: of {len(rows)} boxes some do not hold the middle of their joints"
+        what = f"bbox: of {len(rows)} boxes some are not around their joints"
         problems.warn(boxes, what, f"see what these pictures show; or {remedy}", name_boxes(columns, beside))
 
 
-def _are_corners(columns: Columns, seen: Seen, rows: np.ndarray, path: Any, remedy: str, problems: Problems) -> bool:
-    """Are boxes given as left, top, right, bottom?"""
-    boxes_px, joints_px = columns["box_px"][rows], seen.box_px[rows]
-    corners_px = np.concatenate([boxes_px[:, :2], boxes_px[:, 2:] - boxes_px[:, :2]], axis=1)
-    as_sizes, as_corners = (float(np.median(overlap(joints_px, given))) for given in (boxes_px, corners_px))
-    if as_corners <= as_sizes + CLEARLY:
-        return False
-    what = (
-        f"bbox: as x, y, width, height the boxes overlap with their joints by {as_sizes:.0%} in the median, "
-        f"as left, top, right, bottom by {as_corners:.0%}"
-    )
-    problems.error(path, what, f"write x, y, width, height; or {remedy}", name_boxes(columns, rows))
-    return True
+def mending(columns: Columns, rows: np.ndarray) -> str:
+    """Name the change of cameras, boxes or a unit after which boxes and joints of ``rows`` overlap, if there is one."""
+    words, share = _best_change(columns, rows)
+    if share >= FITTING:
+        return f"{words}, then by {share:.0%}; or "
+    return f"is it {CAMERA_RULE}, in mm, and are boxes x, y, width, height in px? If not, "
 
 
-def _mending(columns: Columns, rows: np.ndarray) -> str:
-    """Name the change of cameras, boxes or a unit after which most boxes of ``rows`` hold their joints."""
-    best, share = "", NEARLY_ALL
+def _best_change(columns: Columns, rows: np.ndarray) -> tuple[str, float]:
+    """The change after which boxes and joints overlap best, and by how much in the median; tries some of ``rows``."""
+    rows = rows[:: max(len(rows) // SAMPLES_TRIED, 1)]
+    sides_px = np.stack([columns["width"], columns["height"]], axis=1)[rows]
+    best = ("", 0.0)
     for words, change in _changes(columns).items():
         changed = columns | change
-        held = float(holds(changed["box_px"][rows], look(changed, rows).box_px).mean())
-        if held > share:
-            best, share = f"{words}, then {held:.0%} do; or ", held
-    return best or f"is it {CAMERA_RULE}, in mm, and are boxes x, y, width, height in px? If not, "
+        boxes_px, joints_px = changed["box_px"][rows], np.nan_to_num(look(changed, rows).box_px)
+        middle_px = boxes_px[:, :2] + boxes_px[:, 2:] / 2
+        inside = ((middle_px >= 0) & (middle_px <= sides_px)).all(axis=1)
+        best = max(best, (words, float(np.median(overlap(boxes_px, joints_px) * inside))), key=lambda found: found[1])
+    return best
 
 
 def _changes(columns: Columns) -> dict[str, Columns]:
@@ -141,14 +141,10 @@ def _changes(columns: Columns) -> dict[str, Columns]:
     sides_px = np.stack([columns["width"], columns["height"]] * 2, axis=1)
     changes["bbox is a share of the picture: multiply it by width and height"] = {"box_px": box_px * sides_px}
     middle = box_px - np.concatenate([box_px[:, 2:] / 2, np.zeros((len(box_px), 2))], axis=1)
+    corners = box_px - np.concatenate([np.zeros((len(box_px), 2)), box_px[:, :2]], axis=1)
+    changes["bbox is left, top, right, bottom: write x, y, width, height"] = {"box_px": corners}
     changes["bbox begins with its middle: subtract half its size"] = {"box_px": middle}
     return changes
-
-
-def holds(boxes_px: np.ndarray, inner_px: np.ndarray) -> np.ndarray:
-    """(n,) whether a box (n, 4) holds the middle of another (n, 4); not if that is NaN."""
-    middle = inner_px[:, :2] + inner_px[:, 2:] / 2
-    return ((middle >= boxes_px[:, :2]) & (middle <= boxes_px[:, :2] + boxes_px[:, 2:])).all(axis=1)
 
 
 def overlap(one_px: np.ndarray, other_px: np.ndarray) -> np.ndarray:
