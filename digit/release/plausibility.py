@@ -20,6 +20,8 @@ BONE_MM, BONE_LIMITS_MM, LONGEST_BONE_MM = 32.0, (8.0, 150.0), 300.0
 """Median bone of a hand, where the median of a capture must lie, and what no bone of a hand reaches."""
 FARTHEST_WRIST_MM = 400.0
 """From the translation of a fit to the annotated wrist; MANO's own wrist is 95 mm away from it."""
+LARGEST_POSE, LARGEST_SHAPE = 12.0, 30.0
+"""Radians, two turns; and standard deviations of MANO's shapes."""
 FARTHEST_DEPTH_MM = 300.0
 """From RootNet's depth of a root to the annotated one; its usual errors are a tenth of that."""
 MOST_SKEW = 0.02
@@ -45,7 +47,7 @@ def judge_annotations(columns: Columns, release: Release, split: str, problems: 
     data, camera, joint_3d, fits = (
         release.annotation(split, kind) for kind in ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
     )
-    seen = look(columns, np.arange(len(columns["annot_id"])))
+    seen = look(columns)
     valid, behind = int(seen.valid.sum()), int(seen.behind.sum())
     _judge_hands(columns, data, remedy, problems)
     rotations = _judge_rotations(columns, camera, remedy, problems)
@@ -126,6 +128,15 @@ def _judge_hands(columns: Columns, path: Any, remedy: str, problems: Problems) -
 
 def _judge_fits(columns: Columns, path: Any, remedy: str, problems: Problems) -> None:
     """Are the fits of every capture where the annotated wrists are?"""
+    limits = {"pose": (columns["mano_pose"], LARGEST_POSE), "shape": (columns["mano_shape"], LARGEST_SHAPE)}
+    for key, (values, limit) in limits.items():
+        rows, sides = np.nonzero((np.abs(values) > limit).any(axis=2))
+        if len(rows):
+            largest = zip(
+                name_frames(columns, rows), sides.tolist(), np.abs(values[rows, sides]).max(axis=1), strict=True
+            )
+            names = [f"{name} {HANDS[side]}: {value:.4g}" for name, side, value in largest]
+            problems.warn(path, f"{key}: numbers beyond {limit:g}, which no hand has", remedy, names)
     wrists_mm, trans_mm = columns["joints_world_mm"][:, list(ROOT_JOINTS)], columns["mano_trans_m"] * np.float64(1000)
     known = columns["mano_valid"] & columns["joints_world_valid"][:, list(ROOT_JOINTS)]
     far_mm = np.where(known, np.linalg.norm(trans_mm - wrists_mm, axis=-1), np.nan)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from digit import geometry
 from digit.release.interhand import Columns
@@ -15,7 +16,7 @@ DISTANCES_MM = (50.0, 20_000.0)
 MAJORITY = 0.5
 FITTING, CLEARLY = 0.3, 0.15
 """Overlap of a box with its joints (0.69 in the release), and by how much another reading must be better."""
-SAMPLES_AT_ONCE, SAMPLES_TRIED = 1 << 14, 2000
+SAMPLES_TRIED = 2000
 OTHER_SIZES = (2, 4, 8, 0.5, 0.25, 0.125)
 
 
@@ -33,26 +34,55 @@ class Seen:
     """(n,) their mean depth, NaN without any."""
 
 
-def look(columns: Columns, rows: np.ndarray) -> Seen:
-    """See the joints of samples (n,) through their cameras, some thousands at a time."""
-    parts = [_look_at(columns, rows[k : k + SAMPLES_AT_ONCE]) for k in range(0, max(len(rows), 1), SAMPLES_AT_ONCE)]
-    return Seen(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+def look(columns: Columns) -> Seen:
+    """See the joints of every sample through its camera."""
+    count = len(columns["camera_row"])
+    behind, box_px, depth_mm = np.zeros(count, np.int64), np.full((count, 4), np.nan), np.full(count, np.nan)
+    names = ("joints_world_mm", "rotation", "position_mm", "focal_px", "princpt_px")
+    tables = [np.ascontiguousarray(columns[name]) for name in names]
+    rows = [np.ascontiguousarray(columns[name]) for name in ("frame_row", "camera_row", "joint_valid")]
+    _look(*rows, *tables, geometry.NEAREST_MM, behind, box_px, depth_mm)
+    return Seen(columns["joint_valid"].sum(axis=1), behind, box_px, depth_mm)
 
 
-def _look_at(columns: Columns, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    camera, annotated = columns["camera_row"][rows], columns["joint_valid"][rows]
-    joints_mm = columns["joints_world_mm"][columns["frame_row"][rows]]
-    joints_mm = geometry.world_to_camera(joints_mm, columns["rotation"][camera], columns["position_mm"][camera])
-    joints_px = geometry.project(joints_mm, columns["focal_px"][camera], columns["princpt_px"][camera])
-    seen = annotated & geometry.in_front(joints_mm)
-    valid, counts = annotated.sum(axis=1), seen.sum(axis=1)
-    some = counts > 0
-    low_px = np.where(seen[..., None], joints_px, np.inf).min(axis=1)
-    high_px = np.where(seen[..., None], joints_px, -np.inf).max(axis=1)
-    box_px, depth_mm = np.full((len(rows), 4), np.nan), np.full(len(rows), np.nan)
-    box_px[some] = np.concatenate([low_px, high_px - low_px], axis=1)[some]
-    depth_mm[some] = np.where(seen, joints_mm[..., 2], 0).sum(axis=1)[some] / counts[some]
-    return valid, valid - counts, box_px, depth_mm
+@njit(cache=True)
+def _look(
+    frame_row: np.ndarray,
+    camera_row: np.ndarray,
+    joint_valid: np.ndarray,
+    joints_world_mm: np.ndarray,
+    rotation: np.ndarray,
+    position_mm: np.ndarray,
+    focal_px: np.ndarray,
+    princpt_px: np.ndarray,
+    nearest_mm: float,
+    behind: np.ndarray,
+    box_px: np.ndarray,
+    depth_mm: np.ndarray,
+) -> None:
+    """Fill in the last three, as :class:`Seen` has them; the formulas of :mod:`digit.geometry`, sample by sample."""
+    for k in range(len(camera_row)):
+        camera, frame, seen, depth_sum = camera_row[k], frame_row[k], 0, 0.0
+        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        for joint in range(joint_valid.shape[1]):
+            if not joint_valid[k, joint]:
+                continue
+            x, y, z = 0.0, 0.0, 0.0
+            for axis in range(3):
+                moved = joints_world_mm[frame, joint, axis] - position_mm[camera, axis]
+                x += rotation[camera, 0, axis] * moved
+                y += rotation[camera, 1, axis] * moved
+                z += rotation[camera, 2, axis] * moved
+            if z < nearest_mm:
+                behind[k] += 1
+                continue
+            seen, depth_sum = seen + 1, depth_sum + z
+            for axis, slope in enumerate((x / z, y / z)):
+                pixel = slope * focal_px[camera, axis] + princpt_px[camera, axis]
+                low[axis], high[axis] = min(low[axis], pixel), max(high[axis], pixel)
+        if seen:
+            depth_mm[k] = depth_sum / seen
+            box_px[k, :2], box_px[k, 2:] = low, high - low
 
 
 def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: str, problems: Problems) -> None:
@@ -67,6 +97,8 @@ def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: 
         problems: receives captures most of whose boxes are not, as errors, and single cameras and samples as warnings.
     """
     rows = np.flatnonzero(np.isfinite(seen.depth_mm))
+    if not len(rows):
+        return
     fit, camera_row = overlap(columns["box_px"][rows], seen.box_px[rows]), columns["camera_row"][rows]
     captures, capture_of = np.unique(columns["capture"][rows], return_inverse=True)
     errors, fits = len(problems.errors), fit >= FITTING
@@ -82,7 +114,7 @@ def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: 
             problems.error(
                 cameras, what, f"is it {CAMERA_RULE}, in mm? If not, {remedy}", name_boxes(columns, rows[mine])
             )
-    better, best = _best_change(columns, rows) if len(rows) else ("", 0.0)
+    better, best = _best_change(columns, rows)
     if len(problems.errors) == errors and best > np.median(fit) + CLEARLY:
         what = f"boxes and joints as the cameras see them overlap by {np.median(fit):.0%} in the median"
         problems.error(cameras, what, f"{better}, then by {best:.0%}; or {remedy}", name_boxes(columns, rows))
@@ -110,11 +142,13 @@ def mending(columns: Columns, rows: np.ndarray) -> str:
 def _best_change(columns: Columns, rows: np.ndarray) -> tuple[str, float]:
     """The change after which boxes and joints overlap best, and by how much in the median; tries some of ``rows``."""
     rows = rows[:: max(len(rows) // SAMPLES_TRIED, 1)]
-    sides_px = np.stack([columns["width"], columns["height"]], axis=1)[rows]
+    of_samples = ("frame_row", "camera_row", "joint_valid", "box_px", "width", "height")
+    tried = columns | {name: columns[name][rows] for name in of_samples}
+    sides_px = np.stack([tried["width"], tried["height"]], axis=1)
     best = ("", 0.0)
-    for words, change in _changes(columns).items():
-        changed = columns | change
-        boxes_px, joints_px = changed["box_px"][rows], np.nan_to_num(look(changed, rows).box_px)
+    for words, change in _changes(tried).items():
+        changed = tried | change
+        boxes_px, joints_px = changed["box_px"], np.nan_to_num(look(changed).box_px)
         middle_px = boxes_px[:, :2] + boxes_px[:, 2:] / 2
         inside = ((middle_px >= 0) & (middle_px <= sides_px)).all(axis=1)
         best = max(best, (words, float(np.median(overlap(boxes_px, joints_px) * inside))), key=lambda found: found[1])
