@@ -132,9 +132,15 @@ def answer_of(root: Path, folder: Path) -> dict[str, np.ndarray]:
     sum(losses.values()).backward()
     zeros = np.zeros((count, LABEL_COUNT - 1))
     outputs = Outputs(
-        row=batch["row"].numpy(), joint_coord=xyz.detach().numpy(), rel_root_depth=np.full((count, 1), 30.0),
-        hand_type=np.full((count, 2), 0.7), inv_trans=batch["inv_trans"].numpy(), segm_confusion=np.zeros((LABEL_COUNT, LABEL_COUNT)), overlap_px=zeros, union_px=zeros,
-    )  # fmt: skip
+        row=batch["row"].numpy(),
+        joint_coord=xyz.detach().numpy(),
+        rel_root_depth=np.full((count, 1), 30.0),
+        hand_type=np.full((count, 2), 0.7),
+        inv_trans=batch["inv_trans"].numpy(),
+        segm_confusion=np.zeros((LABEL_COUNT, LABEL_COUNT)),
+        overlap_px=zeros,
+        union_px=zeros,
+    )
     scores = scoring.score(outputs, tables, "rootnet", Space.of(model), scoring.constant_of(tables), 5, 1)
     json.dumps(scores, allow_nan=False)
     answer = {name: value.numpy() for name, value in batch.items() if name != "row"}

@@ -254,7 +254,11 @@ def read_rootnet(path: Path, release: Release, problems: Problems) -> Columns:
         parts.append(read_fields(records, names, ROOTNET_FIELDS, path, remedy, problems)[0])
     if not any(parts):
         problems.error(path, "holds no result", remedy)
-    return _concatenate([part for part in parts if part], ROOTNET_FIELDS)
+    columns = _concatenate([part for part in parts if part], ROOTNET_FIELDS)
+    ids, counts = np.unique(columns["annot_id"], return_counts=True)
+    if (counts > 1).any():
+        problems.warn(path, "annot_id occurs more than once, the last result counts", remedy, ids[counts > 1].tolist())
+    return columns
 
 
 def texts(names: np.ndarray) -> list[str]:

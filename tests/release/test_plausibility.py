@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pytest
 
+from digit import geometry
 from digit.release.interhand import Release
 from digit.release.plausibility import judge_annotations, judge_rootnet
 from digit.release.problems import Problems
 from digit.release.tables import build_tables
+from digit.release.views import look
 
 
 def judged(root, split="val", change=None, rootnet=False):
@@ -204,3 +206,18 @@ def test_joints_behind_the_camera_are_counted(mini, run_config):
     assert turned["valid"] == sound["valid"] and turned["behind_camera"] == columns["joint_valid"][0].sum()
     (warning,) = [str(w) for w in problems.warnings if "behind" in str(w)]
     assert f"{turned['behind_camera']} of {sound['valid']} joints annotated as valid lie behind" in warning
+
+
+def test_what_cameras_see_follows_the_geometry(synthetic_root):
+    columns, _ = build_tables(Release(synthetic_root), "train", Problems())
+    rows = columns["camera_row"]
+    joints_mm = geometry.world_to_camera(
+        columns["joints_world_mm"][columns["frame_row"]], columns["rotation"][rows], columns["position_mm"][rows]
+    )
+    joints_px = geometry.project(joints_mm, columns["focal_px"][rows], columns["princpt_px"][rows])
+    seen = look(columns)
+    for k, valid in enumerate(columns["joint_valid"]):
+        low, high = joints_px[k, valid].min(axis=0), joints_px[k, valid].max(axis=0)
+        np.testing.assert_allclose(seen.box_px[k], [*low, *(high - low)], atol=1e-9)
+        assert seen.depth_mm[k] == pytest.approx(joints_mm[k, valid, 2].mean())
+    assert not seen.behind.any() and (seen.valid == columns["joint_valid"].sum(axis=1)).all()
