@@ -60,6 +60,7 @@ def judge_annotations(columns: Columns, release: Release, split: str, problems: 
         problems.warn(camera, what, unless + remedy, name_cameras(columns, cameras))
     if rotations and bones:
         judge_views(columns, seen, data, camera, remedy, problems)
+    _judge_fit_values(columns, fits, remedy, problems)
     if bones:
         _judge_fits(columns, fits, remedy, problems)
     return {"valid": valid, "behind_camera": behind}
@@ -128,15 +129,6 @@ def _judge_hands(columns: Columns, path: Any, remedy: str, problems: Problems) -
 
 def _judge_fits(columns: Columns, path: Any, remedy: str, problems: Problems) -> None:
     """Are the fits of every capture where the annotated wrists are?"""
-    limits = {"pose": (columns["mano_pose"], LARGEST_POSE), "shape": (columns["mano_shape"], LARGEST_SHAPE)}
-    for key, (values, limit) in limits.items():
-        rows, sides = np.nonzero((np.abs(values) > limit).any(axis=2))
-        if len(rows):
-            largest = zip(
-                name_frames(columns, rows), sides.tolist(), np.abs(values[rows, sides]).max(axis=1), strict=True
-            )
-            names = [f"{name} {HANDS[side]}: {value:.4g}" for name, side, value in largest]
-            problems.warn(path, f"{key}: numbers beyond {limit:g}, which no hand has", remedy, names)
     wrists_mm, trans_mm = columns["joints_world_mm"][:, list(ROOT_JOINTS)], columns["mano_trans_m"] * np.float64(1000)
     known = columns["mano_valid"] & columns["joints_world_valid"][:, list(ROOT_JOINTS)]
     far_mm = np.where(known, np.linalg.norm(trans_mm - wrists_mm, axis=-1), np.nan)
@@ -155,9 +147,24 @@ def _judge_fits(columns: Columns, path: Any, remedy: str, problems: Problems) ->
             far_mm[mine] = np.nan
     rows, sides = np.nonzero(far_mm > FARTHEST_WRIST_MM)
     if len(rows):
-        names = zip(name_frames(columns, rows), sides.tolist(), far_mm[rows, sides], strict=True)
+        names = _name_hands(columns, rows, sides, far_mm[rows, sides])
         what = f"trans: hand fits farther than {FARTHEST_WRIST_MM:g} mm from the annotated wrist"
-        problems.warn(path, what, remedy, [f"{name} {HANDS[side]}: {mm:.4g} mm" for name, side, mm in names])
+        problems.warn(path, what, remedy, names)
+
+
+def _judge_fit_values(columns: Columns, path: Any, remedy: str, problems: Problems) -> None:
+    """Are poses and shapes of the fits those of hands?"""
+    for key, limit in (("pose", LARGEST_POSE), ("shape", LARGEST_SHAPE)):
+        largest = np.abs(columns[f"mano_{key}"]).max(axis=2)
+        rows, sides = np.nonzero(largest > limit)
+        if len(rows):
+            names = _name_hands(columns, rows, sides, largest[rows, sides])
+            problems.warn(path, f"{key}: numbers beyond {limit:g}, which no hand has", remedy, names)
+
+
+def _name_hands(columns: Columns, rows: np.ndarray, sides: np.ndarray, values: np.ndarray) -> list[str]:
+    named = zip(name_frames(columns, rows), sides.tolist(), values.tolist(), strict=True)
+    return [f"{name} {HANDS[side]}: {value:.4g}" for name, side, value in named]
 
 
 def judge_rootnet(

@@ -1,7 +1,7 @@
 """What the cameras of a split see of its joints, compared with the annotated boxes."""
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numba import njit
@@ -38,10 +38,9 @@ def look(columns: Columns) -> Seen:
     """See the joints of every sample through its camera."""
     count = len(columns["camera_row"])
     behind, box_px, depth_mm = np.zeros(count, np.int64), np.full((count, 4), np.nan), np.full(count, np.nan)
-    names = ("joints_world_mm", "rotation", "position_mm", "focal_px", "princpt_px")
-    tables = [np.ascontiguousarray(columns[name]) for name in names]
-    rows = [np.ascontiguousarray(columns[name]) for name in ("frame_row", "camera_row", "joint_valid")]
-    _look(*rows, *tables, geometry.NEAREST_MM, behind, box_px, depth_mm)
+    names = ("frame_row", "camera_row", "joint_valid", "joints_world_mm", "rotation", "position_mm")
+    tables = [np.ascontiguousarray(columns[name]) for name in (*names, "focal_px", "princpt_px")]
+    _look(*tables, behind, box_px, depth_mm)
     return Seen(columns["joint_valid"].sum(axis=1), behind, box_px, depth_mm)
 
 
@@ -55,7 +54,6 @@ def _look(
     position_mm: np.ndarray,
     focal_px: np.ndarray,
     princpt_px: np.ndarray,
-    nearest_mm: float,
     behind: np.ndarray,
     box_px: np.ndarray,
     depth_mm: np.ndarray,
@@ -73,7 +71,7 @@ def _look(
                 x += rotation[camera, 0, axis] * moved
                 y += rotation[camera, 1, axis] * moved
                 z += rotation[camera, 2, axis] * moved
-            if z < nearest_mm:
+            if z < geometry.NEAREST_MM:
                 behind[k] += 1
                 continue
             seen, depth_sum = seen + 1, depth_sum + z
@@ -85,7 +83,7 @@ def _look(
             box_px[k, :2], box_px[k, 2:] = low, high - low
 
 
-def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: str, problems: Problems) -> None:
+def judge_views(columns: Columns, seen: Seen, boxes: Path, cameras: Path, remedy: str, problems: Problems) -> None:
     """Are the boxes those of the joints as the cameras see them, from a distance at which a hand can be seen?
 
     Args:
@@ -101,12 +99,13 @@ def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: 
         return
     fit, camera_row = overlap(columns["box_px"][rows], seen.box_px[rows]), columns["camera_row"][rows]
     captures, capture_of = np.unique(columns["capture"][rows], return_inverse=True)
+    both = f"bbox of {boxes.name} and joints as the cameras see them"
     errors, fits = len(problems.errors), fit >= FITTING
     for place, capture in enumerate(captures.tolist()):
         mine = capture_of == place
         middle, distance_mm = np.median(fit[mine]), np.median(seen.depth_mm[rows[mine]])
         if fits[mine].mean() < MAJORITY:
-            what = f"capture {capture}: boxes and joints as the cameras see them overlap by {middle:.0%} in the median"
+            what = f"capture {capture}: {both} overlap by {middle:.0%} in the median"
             problems.error(cameras, what, mending(columns, rows[mine]) + remedy, name_boxes(columns, rows[mine]))
             fits[mine] = True
         elif not DISTANCES_MM[0] <= distance_mm <= DISTANCES_MM[1]:
@@ -116,7 +115,7 @@ def judge_views(columns: Columns, seen: Seen, boxes: Any, cameras: Any, remedy: 
             )
     better, best = _best_change(columns, rows)
     if len(problems.errors) == errors and best > np.median(fit) + CLEARLY:
-        what = f"boxes and joints as the cameras see them overlap by {np.median(fit):.0%} in the median"
+        what = f"{both} overlap by {np.median(fit):.0%} in the median"
         problems.error(cameras, what, f"{better}, then by {best:.0%}; or {remedy}", name_boxes(columns, rows))
         return
     counts, hits = (np.bincount(r, minlength=len(columns["rotation"])) for r in (camera_row, camera_row[fits]))

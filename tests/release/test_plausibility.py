@@ -108,7 +108,7 @@ MISTAKES = {
     "boxes of half size": (scale(0.5, "box_px"), r"capture 0: .*bbox is of pictures of another size: multiply it by 2"),
     "corners": (
         as_corners,
-        r"boxes and joints .* overlap .* left, top, right, bottom: write x, y, width, height, then by",
+        r"bbox of .* and joints .* overlap .* left, top, right, bottom: write x, y, width, height, then by",
     ),
     "middle": (from_the_middle, r"bbox begins with its middle"),
     "shares": (as_shares, r"capture 0: .*bbox is a share of the picture"),
