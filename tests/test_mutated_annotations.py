@@ -74,7 +74,8 @@ def changed_text(kind: str, document, mutation: str, draw: random.Random) -> tup
         depth = draw.randrange(1, len(path) + 1)
         holder = at(document, path[: depth - 1])
         del holder[path[depth - 1]]
-        return json.dumps(document).encode(), any(key in QUIET_KEYS for key in path[:depth])
+        no_fit = kind == "MANO_NeuralAnnot" and depth <= 3  # a capture, frame or hand may have none
+        return json.dumps(document).encode(), no_fit or any(key in QUIET_KEYS for key in path[:depth])
     if mutation == "twice":
         depth = draw.randrange(1, len(path) + 1)
         holder, key = at(document, path[: depth - 1]), path[depth - 1]

@@ -17,6 +17,10 @@ MAJORITY = 0.5
 FITTING, CLEARLY = 0.3, 0.15
 """Overlap of a box with its joints (0.69 in the release), and by how much another reading must be better."""
 SAMPLES_TRIED = 2000
+LOOKED_AT = (
+    *("frame_row", "camera_row", "joint_valid", "joints_world_mm"),
+    *("rotation", "position_mm", "focal_px", "princpt_px"),
+)
 OTHER_SIZES = (2, 4, 8, 0.5, 0.25, 0.125)
 
 
@@ -38,27 +42,25 @@ def look(columns: Columns) -> Seen:
     """See the joints of every sample through its camera."""
     count = len(columns["camera_row"])
     behind, box_px, depth_mm = np.zeros(count, np.int64), np.full((count, 4), np.nan), np.full(count, np.nan)
-    names = ("frame_row", "camera_row", "joint_valid", "joints_world_mm", "rotation", "position_mm")
-    tables = [np.ascontiguousarray(columns[name]) for name in (*names, "focal_px", "princpt_px")]
-    _look(*tables, behind, box_px, depth_mm)
+    plain = {name: np.ascontiguousarray(columns[name]) for name in LOOKED_AT}
+    cameras = (plain["rotation"], plain["position_mm"], plain["focal_px"], plain["princpt_px"])
+    samples = plain["frame_row"], plain["camera_row"], plain["joint_valid"]
+    _look(samples, plain["joints_world_mm"], cameras, behind, box_px, depth_mm)
     return Seen(columns["joint_valid"].sum(axis=1), behind, box_px, depth_mm)
 
 
 @njit(cache=True)
 def _look(
-    frame_row: np.ndarray,
-    camera_row: np.ndarray,
-    joint_valid: np.ndarray,
+    samples: tuple[np.ndarray, np.ndarray, np.ndarray],
     joints_world_mm: np.ndarray,
-    rotation: np.ndarray,
-    position_mm: np.ndarray,
-    focal_px: np.ndarray,
-    princpt_px: np.ndarray,
+    cameras: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     behind: np.ndarray,
     box_px: np.ndarray,
     depth_mm: np.ndarray,
 ) -> None:
     """Fill in the last three, as :class:`Seen` has them; the formulas of :mod:`digit.geometry`, sample by sample."""
+    frame_row, camera_row, joint_valid = samples
+    rotation, position_mm, focal_px, princpt_px = cameras
     for k in range(len(camera_row)):
         camera, frame, seen, depth_sum = camera_row[k], frame_row[k], 0, 0.0
         low, high = np.full(2, np.inf), np.full(2, -np.inf)
