@@ -47,6 +47,8 @@ def judge_annotations(columns: Columns, release: Release, split: str, problems: 
     data, camera, joint_3d, fits = (
         release.annotation(split, kind) for kind in ("data", "camera", "joint_3d", "MANO_NeuralAnnot")
     )
+    if not len(columns["annot_id"]):
+        return {"valid": 0, "behind_camera": 0}
     seen = look(columns)
     valid, behind = int(seen.valid.sum()), int(seen.behind.sum())
     _judge_hands(columns, data, remedy, problems)

@@ -218,3 +218,12 @@ def test_names_beyond_ascii(tiny_release, run_config, edit_json):
     (folder / names[1]).write_bytes((folder / names[1]).read_bytes()[:-2])
     message = failure_of(config)
     assert f"images are missing (1: {names[0]})" in message and f"{names[1]}: cut off" in message
+
+
+def test_a_file_without_one_usable_record_is_named(tiny_release, run_config, edit_json):
+    def shrink(document):
+        for annotation in document["annotations"]:
+            annotation["bbox"] = [side / 1e5 for side in annotation["bbox"]]
+
+    edit_json(Release(tiny_release).annotation("val", "data"), shrink)
+    assert "bbox is missing or is not 4 numbers" in failure_of(run_config(tiny_release))
