@@ -115,7 +115,8 @@ def _look_at_images(
         looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
         if store is None:
             return missing, damaged_images(folder, looked_at, widths, heights), len(present)
-        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist())
+        original.require_pictures(store, names)
+        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
         damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
         return missing, damaged, len(present)
     return [], {}, 0
