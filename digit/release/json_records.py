@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import orjson
 
+from digit.run.compiled import compiled
 from digit.run.errors import UserError
 
 RECORDS_PER_CHUNK = 4096
@@ -124,7 +124,7 @@ def scan(path: Path, remedy: str) -> JsonFile:
     return JsonFile(path, remedy, content, *table[:count].T.copy())
 
 
-@numba.njit(cache=True)
+@compiled
 def _scan(text: np.ndarray, table: np.ndarray) -> tuple[int, int]:
     """Fill ``table`` with rows (parent, start, end, key_start) of the outer containers, as far as it reaches.
 
