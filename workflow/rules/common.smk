@@ -8,12 +8,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from digit.config import SPLITS, resolve
+from digit.config.documents import read_document
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.run.processes import WORKFLOW_PID, free_stale_lock
 from digit.stages.settings import as_yaml, stage_settings
 
 try:
+    for path in workflow.configfiles:
+        read_document(Path(path))  # Snakemake would keep the last of two equal keys in silence
     RUN = resolve(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
