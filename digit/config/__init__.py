@@ -10,6 +10,7 @@
 """
 
 from digit.config.settings import (
+    LOSSES,
     SPLITS,
     AugmentSettings,
     Config,
@@ -32,6 +33,7 @@ from digit.config.settings import (
 )
 
 __all__ = [
+    "LOSSES",
     "SPLITS",
     "AugmentSettings",
     "Config",
