@@ -13,8 +13,10 @@ from digit.run.processes import begin_workflow
 from digit.stages.settings import as_yaml, stage_settings
 
 try:
-    for path in workflow.configfiles:
-        read_document(Path(path))  # Snakemake would keep the last of two equal keys in silence
+    # Snakemake would keep the last of two equal keys in silence.
+    for path in map(Path, workflow.configfiles):
+        if path.suffix in (".yaml", ".yml"):
+            read_document(path)
     RUN = resolve(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
