@@ -142,7 +142,7 @@ def train(
 
     Every key of experiments.NAME.training is a flag as well, under the original's name: --lr 1e-4 --batch_size 64
     --iter_batch 32 --max_epoch 50 --lr_dec_epoch 40 --gpu_ids 0,1 --devices 8 --nodes 2 --load_from FILE
-    --resume_ckpt FILE --load_ckpt FILE ... A flag that changes nothing is an error.
+    --resume_ckpt FILE --load_ckpt FILE ... A flag that is not read is an error.
     """
     with _writing(config, f"train/{experiment}", log) as resolved:
         _known(resolved, experiment)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import yaml
 
 from digit.config import schema
+from digit.config.documents import read_document
 from digit.config.paths import path_problems
 from digit.config.presets import PRESETS
 from digit.run.errors import UserError
@@ -332,15 +333,7 @@ def load_config(*paths: Path | str) -> Config:
     """
     raw: dict[str, Any] = {}
     for path in paths:
-        try:
-            document = yaml.safe_load(Path(path).read_text()) or {}
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); pass an existing file") from error
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: is not valid YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise UserError(f"{path}: must hold sections such as 'run:' and 'data:'")
-        raw = merge(raw, document)
+        raw = merge(raw, read_document(Path(path)))
     return resolve(raw, " + ".join(str(path) for path in paths))
 
 

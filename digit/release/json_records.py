@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import orjson
 
+from digit.run.compiled import compiled
 from digit.run.errors import UserError
 from digit.run.files import after_mark
 
@@ -214,7 +214,7 @@ def _first_wrong_byte(text: bytes) -> int:
     return 0
 
 
-@numba.njit(cache=True)
+@compiled
 def _scan(text: np.ndarray, table: np.ndarray) -> tuple[int, int]:
     """Fill ``table`` with rows (parent, start, end, key_start) of the outer containers, as far as it reaches.
 

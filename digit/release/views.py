@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
 from digit import geometry
 from digit.release.interhand import Columns
 from digit.release.problems import Problems
 from digit.release.words import CAMERA_RULE, UNITS, name_boxes, name_cameras
+from digit.run.compiled import compiled
 
 DISTANCES_MM = (50.0, 20_000.0)
 """Where the median distance of joints from the cameras of a capture must lie; in the release it is a metre."""
@@ -49,7 +49,7 @@ def look(columns: Columns) -> Seen:
     return Seen(columns["joint_valid"].sum(axis=1), behind, box_px, depth_mm)
 
 
-@njit(cache=True)
+@compiled
 def _look(
     samples: tuple[np.ndarray, np.ndarray, np.ndarray],
     joints_world_mm: np.ndarray,

@@ -18,10 +18,13 @@ from digit.samples.index import SplitIndex
 from digit.samples.targets import crop_maps, pose_targets, rooted_validity
 from digit.skeleton import LABEL_NAMES, MIRRORED_LABELS
 from digit.store.label_png import read_labels
+from digit.store.png import is_png
 from digit.store.shards import Store
 
 Batch = dict[str, torch.Tensor]
 DECODE_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+SWAPPED_COLOR = cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION
+"""Of PNG files, which come from the original's store: OpenCV calls their channels B, G, R."""
 KEYS_AT_ONCE = 1 << 12
 
 
@@ -42,13 +45,14 @@ class Masks:
         return exact & (self.hands.accepted[rows] | ~hand_type).all(axis=1)
 
 
-def read_image(jpeg: bytes, name: str) -> np.ndarray:
-    """Decode a picture to (H, W, 3) uint8 RGB.
+def read_image(content: bytes, name: str) -> np.ndarray:
+    """Decode what an images store holds to (H, W, 3) uint8 RGB: a JPEG, or a PNG with red and blue swapped.
 
     Raises:
         UserError: when it cannot be decoded.
     """
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), DECODE_COLOR)
+    flags = SWAPPED_COLOR if is_png(content) else DECODE_COLOR
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     if image is None:
         raise UserError(f"{name}: cannot be decoded as an image; run `digit check` and fetch the file again")
     return image
@@ -80,7 +84,7 @@ class HandDataset(Dataset):
 
     Args:
         index: tables of the split.
-        images: JPEG bytes, all shards of the split in order.
+        images: image files, all shards of the split in order.
         settings: sizes of crop, heat map and depth box.
         rows: (n,) index rows in the order of the data set.
         masks: part masks, or None to do without.

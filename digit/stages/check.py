@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config
+from digit.hand.official import load_hand_files
 from digit.original import reading as original
 from digit.release.audit import (
     audit_folders,
@@ -40,6 +41,8 @@ def check(config: Config, split: str) -> None:
     release, problems, result = Release.of(config), Problems(), Layout.of(config).check(split)
     remove(result)
     audit_folders(release, problems)
+    if config.data.mask_lmdb is None:
+        _audit_hands(config, problems)
     summary: dict[str, Any] = {"format": "digit-check", "version": 1, "split": split}
     if release.root.is_dir():
         columns, files = build_tables(release, split, problems)
@@ -53,6 +56,12 @@ def check(config: Config, split: str) -> None:
     write_json(result, summary)
     _log_summary(summary)
     _warn_of_packed(config, split, summary["images"]["excluded"])
+
+
+def _audit_hands(config: Config, problems: Problems) -> None:
+    """Read the hand model, the part table and the joint regressor as ``parts`` will."""
+    data = config.data
+    load_hand_files(data.hand_model, data.sealed_faces, data.joint_regressor, problems.gathering)
 
 
 def _audit_samples(
@@ -120,7 +129,8 @@ def _look_at_images(
             damaged, turned = decode_images(folder, looked_at, widths, heights)
             audit_orientations(folder, turned, len(present), problems)
             return missing, damaged, len(present)
-        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist())
+        original.require_pictures(store, names)
+        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
         damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
         return missing, damaged, len(present)
     return [], {}, 0

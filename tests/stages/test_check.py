@@ -5,8 +5,10 @@ import os
 import shutil
 import struct
 
+import numpy as np
 import pytest
 
+from digit.hand.mano import load_hands
 from digit.release.interhand import Release
 from digit.run.errors import UserError
 from digit.run.layout import Layout
@@ -227,3 +229,36 @@ def test_a_file_without_one_usable_record_is_named(tiny_release, run_config, edi
 
     edit_json(Release(tiny_release).annotation("val", "data"), shrink)
     assert "bbox is missing or is not 4 numbers" in failure_of(run_config(tiny_release))
+
+
+def _table(path):
+    np.save(path, {"sealed_faces_right": np.zeros((3, 3))}, allow_pickle=True)
+
+
+def test_the_users_hand_files_are_read_as_parts_will(tiny_release, run_config, tmp_path):
+    """Case 20 of the reports: check found nothing wrong, hours before parts did. Everything is named at once."""
+    files = {
+        "hand_model": str(tmp_path / "mano"),
+        "sealed_faces": str(tmp_path / "sealed_faces.npy"),
+        "joint_regressor": str(tmp_path / "regressor.npy"),
+    }
+    config = run_config(tiny_release, files)
+    missing = failure_of(config)
+    assert "4 problems" in missing and missing.count("No such file") == 4
+    (tmp_path / "mano").mkdir()
+    (tmp_path / "mano/MANO_RIGHT.pkl").write_bytes(b"cos\nsystem\n(S'touch made'\ntR.")
+    (tmp_path / "mano/MANO_LEFT.pkl").write_bytes(b"half a file")
+    _table(tmp_path / "sealed_faces.npy")
+    np.save(tmp_path / "regressor.npy", np.zeros((16, 778)))
+    damaged = failure_of(config)
+    for words in ("asks for os.system", "MANO_LEFT.pkl: is damaged", "must hold a dictionary with", "shape (16, 778)"):
+        assert words in damaged
+    with pytest.raises(UserError, match=r"refused.*os\.system"):
+        load_hands(**files)
+    not_open = failure_of(run_config(tiny_release, files | {"hand_model": "open"}))
+    assert "2 problems" in not_open and "data.sealed_faces" in not_open and "data.joint_regressor" in not_open
+
+
+def test_hand_files_are_not_read_where_masks_come_from_the_original(tiny_release, run_config, tmp_path):
+    files = {"hand_model": "/nowhere", "mask_lmdb": str(tmp_path / "m.lmdb"), "fit_cache": str(tmp_path)}
+    assert "nowhere" not in failure_of(run_config(tiny_release, files))
