@@ -22,7 +22,7 @@ FLOORS = [
     # data, from files to samples
     ["samples"],
     ["original"],
-    ["release"],
+    ["release", "parts"],
     # what joins several of them for the stages
     ["synthetic", "scoring"],
     ["training", "report", "planning"],
