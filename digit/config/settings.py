@@ -177,6 +177,10 @@ class LossSettings:
     bone: float = _key(0.1, "Squared error of bone vectors.", minimum=0)
 
 
+LOSSES = tuple(LossSettings.__dataclass_fields__)
+"""Names of the weighted losses, in the order of their settings."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """Optimisation. The defaults are the paper's; names follow the original's switches."""
