@@ -24,7 +24,7 @@ FLOORS = [
     ["original"],
     ["release", "parts"],
     # what joins several of them for the stages
-    ["synthetic", "scoring"],
+    ["synthetic", "scoring", "predictor"],
     ["training", "report", "planning"],
     ["stages"],
     ["cli"],
