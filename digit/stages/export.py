@@ -12,7 +12,7 @@ import torch
 
 from digit.config import SPLITS, Config
 from digit.model.network import require_images_alone
-from digit.model.weights import load_model, preset_settings, released_layout
+from digit.model.weights import load_network, preset_settings, released_layout
 from digit.original import writing as original_export
 from digit.release.interhand import Release
 from digit.run.console import log
@@ -48,7 +48,7 @@ def export_weights(checkpoint: Path, output: Path, preset: str | None = None) ->
         raise UserError(f"{output}: is a folder; name the file to write")
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise UserError(f"{output}: is the checkpoint itself; choose another name")
-    model = load_model(checkpoint, preset or "paper")
+    model = load_network(checkpoint, preset or "paper")
     if preset and model.settings != preset_settings(preset):
         log.warning("export: %s says how large its network is, so --preset %s is ignored", checkpoint, preset)
     if output.suffix == ".onnx":
