@@ -17,10 +17,10 @@ from digit.run.layout import Layout
 from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
-from digit.store.earlier import Earlier, kept_path
+from digit.store.earlier import Earlier
 from digit.store.shards import Store
 
-FASTER, OF_COPYING, OF_BYTES = 30, 1.3, 1.05
+FASTER, OF_COPYING, OF_BYTES = 30, 1.3, 1.11
 PICTURES = 256
 
 
@@ -64,7 +64,7 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     def clear() -> None:
         for path in (store, png, png.with_name(png.name + "-lock")):
             path.unlink(missing_ok=True)
-        for path in (copies, kept_path(store).parent):
+        for path in (copies, Earlier.kept(store).parent):
             shutil.rmtree(path, ignore_errors=True)
 
     def pack() -> None:

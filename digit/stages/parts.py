@@ -36,7 +36,7 @@ from digit.samples.fits import (
 )
 from digit.samples.index import SplitIndex, open_index
 from digit.skeleton import FIRST_LABEL, HANDS, JOINTS_PER_HAND, LABEL_NAMES, PARTS_PER_HAND
-from digit.store.earlier import Earlier, forget_surplus, keep, kept_path
+from digit.store.earlier import Earlier
 from digit.store.masks import encode_mask, pixels_per_hand
 from digit.store.shards import write_shard
 
@@ -60,6 +60,7 @@ def parts(config: Config, split: str, shard: int) -> None:
     layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
     rows = index.shard_rows(config.data.shards, shard)
     path, table = layout.parts(split, shard), FitTable.empty(len(rows))
+    earlier = Earlier(path, layout.fit(split, shard))
     header = {
         "stage": "parts",
         "split": split,
@@ -75,9 +76,9 @@ def parts(config: Config, split: str, shard: int) -> None:
         hands = load_hands(config.data.hand_model, config.data.sealed_faces, config.data.joint_regressor)
         name = "open" if config.data.hand_model == "open" else "MANO"
         header |= {"backend": config.parts.backend, "hand_model": {"name": name, "sha256": hand_digest(hands)}}
-        earlier = recall_masks(path, layout.fit(split, shard), header, index, rows, table)
-        kept = len(earlier)
-        masks = draw_masks(index, rows, hands, _backend(config), table, earlier)
+        recalled = recall_masks(earlier, layout.fit(split, shard), header, index, rows, table)
+        kept = len(recalled)
+        masks = draw_masks(index, rows, hands, _backend(config), table, recalled)
     else:
         header |= {"backend": "the original's store", "hand_model": {"name": "MANO"}}
         masks = take_masks(config, index, rows, table)
@@ -93,9 +94,8 @@ def parts(config: Config, split: str, shard: int) -> None:
             return header | {PAIR: pair}
 
         count = write_shard(path, _digesting(masks, digest), finish)
-    keep(path)
-    keep(layout.fit(split, shard))
-    forget_surplus(path.parent, config.data.shards)
+    earlier.keep()
+    earlier.forget_surplus(config.data.shards)
     words = f"{count} masks of {len(rows)} samples, {kept} kept from before, {summary(table)}"
     log.info("parts %s shard %d: %s", split, shard, words)
 
@@ -108,17 +108,16 @@ def _digesting(masks: Iterable[tuple[str, bytes]], digest: blake2b) -> Iterator[
 
 
 def recall_masks(
-    store: Path, fits: Path, header: dict[str, Any], index: SplitIndex, rows: np.ndarray, table: FitTable
+    earlier: Earlier, fits: Path, header: dict[str, Any], index: SplitIndex, rows: np.ndarray, table: FitTable
 ) -> dict[int, bytes | None]:
     """Masks of an earlier run of this job whose inputs are the same, by place in ``rows``; fills in ``table`` for them.
 
     None stands for a sample that has no mask because no hand has a fit.
     """
     table.drawn_from[:] = digests(index, rows)
-    earlier = Earlier(store)
     if any(earlier.header.get(key) != header[key] for key in ("backend", "hand_model", "labels_version")):
         return {}
-    known = np.flatnonzero(recall_fits(kept_path(fits), index, rows, table, earlier.header.get(PAIR)))
+    known = np.flatnonzero(recall_fits(earlier.kept(fits), index, rows, table, earlier.header.get(PAIR)))
     names = index.keys(rows[known])
     masks = {place: earlier.find(name) for place, name in zip(known.tolist(), names, strict=True)}
     return {place: mask for place, mask in masks.items() if mask is not None or not table.fitted[place].any()}
