@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -95,6 +96,15 @@ def read_json(path: Path, remedy: str) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except orjson.JSONDecodeError as error:
         raise UserError(f"{path}: is not valid JSON ({error}); the file is cut off or damaged; {remedy}") from error
+
+
+def finite(value: Any) -> float | None:
+    """A finite number as JSON can hold it; None for anything else, such as NaN or no number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def write_json(path: Path, value: Any) -> None:

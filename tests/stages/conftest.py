@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from digit.config import Config, load_config, resolve, to_dict
+from digit.config import LOSSES, Config, load_config, resolve, to_dict
 from digit.model.digit import Digit
 from digit.model.weights import PREFIX
 from digit.run.files import write_json
@@ -18,8 +18,6 @@ from digit.stages.evaluate import evaluate
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
-
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
 
 
 @dataclass(frozen=True)
