@@ -16,6 +16,7 @@ import yaml
 
 from digit.config import schema
 from digit.config.documents import read_document
+from digit.config.paths import path_problems
 from digit.config.presets import PRESETS
 from digit.run.errors import UserError
 
@@ -314,6 +315,7 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
             problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
         if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
             problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
+        problems += path_problems(raw)
     if problems:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}

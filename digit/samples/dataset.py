@@ -144,11 +144,12 @@ class HandDataset(Dataset):
         boxes_px = index.rootnet_box_px[rows] if rootnet else geometry.square_box(index.box_px[rows])
         crops = crop_maps(boxes_px, index.width[rows], augmentation, settings.input_size)
         cameras = index.camera_row[rows]
-        joints_cam_mm = index.camera_joints_mm(rows)
+        joints_cam_mm, joint_valid = index.seen_joints(rows)
         joints_px = geometry.project(joints_cam_mm, index.focal_px[cameras], index.princpt_px[cameras])
-        valid = rooted_validity(index.joint_valid[rows])
         hands = index.hand_type[rows]
-        batch = pose_targets(joints_px, joints_cam_mm[..., 2], valid, hands, flip, crops, settings)
+        batch = pose_targets(
+            joints_px, joints_cam_mm[..., 2], rooted_validity(joint_valid), hands, flip, crops, settings
+        )
         segm_valid = np.zeros(len(rows), bool) if self.masks is None else self.masks.supervise(rows, hands)
         batch |= {
             "image": self._images(rows, crops.from_image),

@@ -12,14 +12,16 @@ from digit.original import reading as original
 from digit.release.audit import (
     audit_folders,
     audit_mano,
+    audit_orientations,
     audit_original_masks,
     audit_rootnet,
     compare_with_release,
-    damaged_images,
+    decode_images,
     missing_images,
     seeded_sample,
 )
-from digit.release.interhand import Columns, Release
+from digit.release.interhand import Columns, Release, texts
+from digit.release.plausibility import judge_annotations
 from digit.release.problems import Problems
 from digit.release.tables import build_tables
 from digit.run.console import log
@@ -77,17 +79,18 @@ def _audit_samples(
         "interacting": interacting,
         "captures": len(np.unique(columns["capture"])),
         "frames": len(frames),
+        "joints": judge_annotations(columns, release, split, problems) if linked else {},
         "release": compare_with_release(split, count, release.synthetic),
+        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "images": _audit_images(config, release, split, columns, problems),
         "masks": _audit_masks(config, split, columns, problems),
-        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "mano": audit_mano(columns, release, split, problems) if linked else {},
     }
 
 
 def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
-    names: list[str] = columns["file_name"].astype(str).tolist()
+    names = texts(columns["file_name"])
     missing, damaged, decoded = _look_at_images(config, release, split, columns, names, problems)
     packed, root = config.data.image_lmdb, release.root
     remedy = original.IMAGES_REMEDY if packed else release.remedy("images")
@@ -123,7 +126,9 @@ def _look_at_images(
         present = seeded_sample(present, config.data.check_images, config.run.seed)
         looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
         if store is None:
-            return missing, damaged_images(folder, looked_at, widths, heights), len(present)
+            damaged, turned = decode_images(folder, looked_at, widths, heights)
+            audit_orientations(folder, turned, len(present), problems)
+            return missing, damaged, len(present)
         original.require_pictures(store, names)
         contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
         damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
