@@ -10,6 +10,7 @@ import threading
 import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def write_shard(
         yield CHECKSUMS_KEY, np.sort(np.array(checksums, CHECKSUM)).tobytes()
         document = header() if callable(header) else header
         fixed = {"format": FORMAT, "version": VERSION, "count": len(checksums)}
-        yield HEADER_KEY, orjson.dumps(fixed | document, option=orjson.OPT_SORT_KEYS)
+        yield HEADER_KEY, orjson.dumps(document | fixed, option=orjson.OPT_SORT_KEYS)
 
     write_lmdb(path, pairs())
     return len(checksums)
@@ -88,10 +89,14 @@ class _Shard:
         self.header: dict[str, Any] = header
         if self.header.get("format") != FORMAT or self.header.get("version") != VERSION:
             raise UserError(f"{path}: is not a store of format {FORMAT} {VERSION}; {self._remedy}")
+
+    @cached_property
+    def _checksums(self) -> np.ndarray:
+        """The checksums, read with the first file."""
         checksums = self._file.get(CHECKSUMS_KEY) or b""
         if len(checksums) != CHECKSUM.itemsize * self.header["count"]:
-            raise UserError(f"{path}: lacks checksums of its files; {self._remedy}")
-        self._checksums = np.frombuffer(checksums, CHECKSUM)
+            raise UserError(f"{self.path}: lacks checksums of its files; {self._remedy}")
+        return np.frombuffer(checksums, CHECKSUM)
 
     def close(self) -> None:
         """Let go of the file for good."""

@@ -474,7 +474,8 @@ def test_contact_sheet_names_what_is_missing(pictured):
     with pytest.raises(UserError, match="the index has 24"):
         contact_sheet(pictured, "train")
     layout.fit("train", 1).write_bytes(table)
-    write_shard(layout.parts("train", 1), [], masks.header | {"pair": "another"})
+    items = [(name, masks.get(name)) for name in masks.keys()]  # noqa: SIM118
+    write_shard(layout.parts("train", 1), items, masks.header | {"pair": "another"})
     with pytest.raises(UserError, match="not made together"):
         contact_sheet(pictured, "train")
     layout.parts("train", 1).unlink()
