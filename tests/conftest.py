@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from digit.config import Config, resolve, to_dict
+from digit.config import LOSSES, Config, resolve, to_dict
 from digit.run.files import write_json
 from digit.run.layout import Layout
 from digit.skeleton import HAND_TYPES, JOINT_NAMES, PARENTS
@@ -184,9 +184,6 @@ def _writable_copy(source: Path, target: Path) -> Path:
     for path in [target, *target.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     return target
-
-
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
 
 
 @dataclass(frozen=True)
