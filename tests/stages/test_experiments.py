@@ -17,7 +17,7 @@ from digit.model.weights import PREFIX, load_network
 from digit.run.errors import UserError
 from digit.run.files import write_json
 from digit.stages.evaluate import evaluate
-from digit.stages.export import export_weights
+from digit.stages.export_network import export_network
 from digit.stages.predict import predict
 from digit.stages.report import report
 
@@ -108,7 +108,7 @@ def test_a_network_that_needs_masks_is_evaluated_but_not_let_loose(evaluated_run
     with pytest.raises(UserError, match="annotated part masks beside the image"):
         predict(checkpoint, image, tmp_path / "out")
     with pytest.raises(UserError, match="annotated part masks beside the image"):
-        export_weights(checkpoint, tmp_path / "bound.onnx", "tiny")
+        export_network(checkpoint, tmp_path / "bound.onnx", "tiny")
     assert not list(tmp_path.glob("out*")) and not list(tmp_path.glob("bound*"))
 
 
@@ -117,7 +117,7 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
     checkpoint = evaluated_run.layout.train("internet") / "best.ckpt"
     image = next((evaluated_run.layout.jpeg_folder() / "test").rglob("*.jpg"))
     assert predict(checkpoint, image, tmp_path / "out", hand_threshold=0.0).poses[0].is_file()
-    export_weights(checkpoint, tmp_path / "network.onnx", "tiny")
+    export_network(checkpoint, tmp_path / "network.onnx", "tiny")
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     assert [output.name for output in session.get_outputs()] == ["joint_xyz", "rel_root_depth", "hand_logits"]
     pictures = torch.rand(3, 3, 64, 64)
@@ -130,4 +130,4 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
 
 def test_a_hard_mask_exports(evaluated_run, tmp_path):
     with_experiments(evaluated_run, hard={"fusion": "argmax"})
-    export_weights(evaluated_run.layout.train("hard") / "best.ckpt", tmp_path / "hard.onnx", "tiny")
+    export_network(evaluated_run.layout.train("hard") / "best.ckpt", tmp_path / "hard.onnx", "tiny")
