@@ -223,6 +223,11 @@ class Store:
         """Names that were left out on purpose, with the reason, over all shards."""
         return {name: reason for header in self.headers for name, reason in header.get("excluded", {}).items()}
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this process holds the files open through this store."""
+        return self._handles is not None and self._handles[0] == os.getpid()
+
     def close(self) -> None:
         """Let go of the files; the next access opens them again."""
         self._handles = None

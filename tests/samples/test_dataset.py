@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import psutil
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -210,9 +209,10 @@ def test_a_store_and_a_table_from_before_there_was_a_pair_are_read(config):
 
 
 def test_stores_are_closed_when_workers_start(config):
-    training_data(config)
-    opened = [file.path for file in psutil.Process().open_files()]
-    assert not [path for path in opened if path.startswith(config.run.folder) and path.endswith(".lmdb")]
+    dataset = training_data(config)
+    assert not dataset.images.is_open and not dataset.masks.store.is_open
+    dataset.images.get(dataset.index.keys()[0])
+    assert dataset.images.is_open
 
 
 def test_each_file_is_looked_up_in_one_shard(config, monkeypatch):
