@@ -21,8 +21,8 @@ FLOORS = [
     # folders that do not import one another
     ["model", "metrics", "provenance", "figures", "data", "hand", "render"],
     # what joins several of them for the stages
-    ["synthetic", "scoring"],
-    ["training", "report", "planning"],
+    ["synthetic", "scoring", "archive"],
+    ["training", "report", "planning", "download"],
     ["stages"],
     ["cli"],
     ["__main__"],

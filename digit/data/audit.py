@@ -1,9 +1,6 @@
 """The questions that ``check`` asks of a data folder beyond its annotations. Each adds to a list of problems."""
 
-import os
-from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +8,11 @@ import numpy as np
 
 from digit.console import track
 from digit.data import original
-from digit.data.ahead import map_ahead
+from digit.data.image_source import ImageSource
 from digit.data.interhand import RELEASE_IMAGES, Columns, Release
-from digit.data.jpeg import find_damage_inside, read_file
+from digit.data.jpeg import find_damage_inside
 from digit.data.masks import pixels_per_hand
 from digit.data.problems import Problems
-from digit.errors import UserError
 from digit.layout import ROOTNET_FILES
 from digit.skeleton import FIRST_LABEL, HANDS, JOINT_NAMES, PARENTS
 
@@ -24,7 +20,7 @@ OLDER_LAYOUTS = ("all", "human_annot", "machine_annot")
 """Folders of annotations/ in release v0.0."""
 
 READERS = 8
-"""Threads that list folders, or read and decode images; both leave Python's lock to the others."""
+"""Threads that read and decode images; they leave Python's lock to the others."""
 
 
 def audit_folders(release: Release, problems: Problems) -> None:
@@ -65,44 +61,20 @@ def compare_with_release(split: str, images: int, synthetic: bool) -> str:
     )
 
 
-def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that are not below ``folder``, found by listing each sub-folder once.
-
-    Raises:
-        UserError: when a sub-folder is there but cannot be listed.
-    """
-    expected: dict[str, set[str]] = defaultdict(set)
-    for name in names:
-        parent, _, base = name.rpartition("/")
-        expected[parent].add(base)
-
-    def absent(parent: str) -> list[str]:
-        try:
-            with os.scandir(folder / parent) as entries:
-                present = {entry.name for entry in entries}
-        except (FileNotFoundError, NotADirectoryError):
-            present = set()
-        except OSError as error:
-            raise UserError(
-                f"{folder / parent}: cannot be read ({error.strerror}); check the disk and your rights"
-            ) from error
-        return [f"{parent}/{base}" if parent else base for base in sorted(expected[parent] - present)]
-
-    with ThreadPoolExecutor(READERS) as pool:
-        return [name for found in pool.map(absent, sorted(expected)) for name in found]
-
-
-def damaged_images(folder: Path, names: Sequence[str], widths: np.ndarray, heights: np.ndarray) -> dict[str, str]:
-    """Decode the images ``names`` below ``folder``; the reason for each that is damaged or of another size.
+def damaged_images(
+    source: ImageSource, split: str, names: Sequence[str], widths: np.ndarray, heights: np.ndarray
+) -> dict[str, str]:
+    """Decode the images ``names``; the reason for each that is damaged or of another size than annotated, px.
 
     Raises:
         UserError: when one cannot be read for a reason that says nothing about it.
     """
+    sizes = dict(zip(names, zip(widths.tolist(), heights.tolist(), strict=True), strict=True))
 
-    def damage(place: int) -> str | None:
-        return find_damage_inside(read_file(f"{folder}/{names[place]}")[0], int(widths[place]), int(heights[place]))
+    def damage(name: str) -> str | None:
+        return find_damage_inside(source.read(name)[0], *sizes[name])
 
-    reasons = track(map_ahead(damage, range(len(names)), READERS), f"check {folder.name}", len(names))
+    reasons = track(source.visit(damage, names, READERS), f"check {split}", len(names))
     return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from digit.archive.source import open_images
 from digit.config import Config
 from digit.console import log, track
 from digit.data import original
 from digit.data.earlier import Earlier, forget_surplus, keep
 from digit.data.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_check
+from digit.data.image_source import ImageSource
 from digit.data.index import SplitIndex, open_index
-from digit.data.interhand import Release
 from digit.data.store import write_shard
 from digit.errors import UserError
 from digit.layout import Layout
@@ -70,7 +71,7 @@ def _files(config: Config, index: SplitIndex, rows: np.ndarray, earlier: Earlier
     suspects = found_by_check(audit)
     if suspects is None:
         log.info("images %s: %s is not there, so damage inside files goes unnoticed", index.split, audit)
-    return ImageFiles(Release.of(config).images(index.split), index.keys(rows), suspects or set(), earlier)
+    return ImageFiles(open_images(config, index.split), index.keys(rows), suspects or set(), earlier)
 
 
 def _allows(config: Config, earlier: dict[str, Any], header: dict[str, Any]) -> bool:
@@ -96,18 +97,16 @@ def _sound_images(
         elif exclude or not excluded:
             yield name, content
     if excluded and (not exclude or len(excluded) > MOST_LEFT_OUT * len(names)):
-        raise UserError(_explain(excluded, len(names), config, index.split))
+        raise UserError(_explain(excluded, len(names), config, index.split, files.source if files else None))
 
 
-def _explain(damaged: dict[str, str], count: int, config: Config, split: str) -> str:
-    release = Release.of(config)
-    folder = config.data.image_lmdb or release.images(split)
-    remedy = release.remedy("images") if config.data.image_lmdb is None else original.IMAGES_REMEDY
+def _explain(damaged: dict[str, str], count: int, config: Config, split: str, source: ImageSource | None) -> str:
+    folder, remedy = (source.place, source.remedy) if source else (config.data.image_lmdb, original.IMAGES_REMEDY)
     lines = [f"  - {folder}/{name}: {reason}" for name, reason in list(damaged.items())[:LISTED]]
     if len(damaged) > LISTED:
         lines.append(f"  ... and {len(damaged) - LISTED} more")
     if len(damaged) > MOST_LEFT_OUT * count:
-        remedy += f"; {doubt(release.root)}"
+        remedy += f"; {doubt(source.key if source else 'data.image_lmdb')}"
     elif config.data.damaged_images == "fail":
         remedy += ", or set data.damaged_images: exclude to leave these samples out"
     return f"{len(damaged)} of {count} images of split {split} are missing or damaged:\n" + "\n".join([*lines, remedy])
