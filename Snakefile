@@ -15,6 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/settings.smk"
 include: "workflow/rules/synthesize.smk"
+include: "workflow/rules/download.smk"
 include: "workflow/rules/check.smk"
 include: "workflow/rules/index.smk"
 include: "workflow/rules/images.smk"
@@ -35,6 +36,7 @@ localrules:
     settings,
     contact_sheet,
     adopt_weights,
+    *(["download"] if RUN.data.download else []),
 
 
 rule all:

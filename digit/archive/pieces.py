@@ -127,14 +127,24 @@ class Pieces:
         )
 
 
+def piece_files(folder: Path) -> list[Path]:
+    """Pieces that are in a folder now; none when it is not there."""
+    return [folder / name for name in sorted(_present(folder))] if folder.is_dir() else []
+
+
+def piece_of(path: Path) -> Piece:
+    """Describe a file as it is now."""
+    status = path.stat()
+    return Piece(path.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def _present(folder: Path) -> dict[str, Piece]:
     """Every file of a folder whose name is that of a piece, or of a whole tar."""
     pieces = {}
     try:
         for path in folder.iterdir():
             if PIECE.fullmatch(path.name) and path.is_file():
-                status = path.stat()
-                pieces[path.name] = Piece(path.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+                pieces[path.name] = piece_of(path)
     except OSError as error:
         remedy = "set data.image_archive to the folder that holds the pieces of the images' tar"
         raise UserError(f"{folder}: cannot be read ({error.strerror}); {remedy}") from error

@@ -20,7 +20,7 @@ _ARCHIVE = ("data.image_archive", "data.download")
 
 READS: dict[str, tuple[str, ...]] = {
     "synthesize": ("run.seed", "synthetic"),
-    "download": (*_ARCHIVE, "data.accept_licence", "data.mirrors", *_HANDS),
+    "download": (*_ARCHIVE, "data.accept_licence", "data.mirrors", "data.image_lmdb", *_HANDS),
     "check": (
         "run.seed",
         *_ARCHIVE,
