@@ -127,7 +127,7 @@ def _read_scan(path: Path, key: bytes) -> Scan | None:
                 return None
             columns = {name: file[name] for name in COLUMNS}
             return Scan(**orjson.loads(file["facts"].tobytes()), **columns)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 
 
@@ -186,6 +186,6 @@ def _load(place: Path, pieces: Pieces) -> Members | None:
             name: np.load(place / TABLE / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("name", "piece", "offset", "size")
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     return Members(pieces, facts=facts, place=place, **columns)
