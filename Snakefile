@@ -36,7 +36,6 @@ localrules:
     settings,
     contact_sheet,
     adopt_weights,
-    *(["download"] if RUN.data.download else []),
 
 
 rule all:

@@ -17,7 +17,7 @@ from bench import fabricate
 from bench.measure import command
 from digit.files import replacing
 
-BENCHMARKS = ("index", "images", "parts", "loader", "evaluate")
+BENCHMARKS = ("index", "images", "archive", "parts", "loader", "evaluate")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table: written by make bench -->", "<!-- end of table -->"
 PACKAGES = ("numpy", "torch", "opencv-python-headless", "numba", "lmdb", "orjson", "pyarrow", "pyrender")

@@ -3,6 +3,10 @@
 
 if RUN.data.download:
 
+    # Nodes of a cluster often reach no network.
+    localrules:
+        download,
+
     checkpoint download:
         input:
             settings=LAYOUT.settings("download"),
