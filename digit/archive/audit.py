@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from digit.archive.checksums import Verified, md5_of, read_checksums
+from digit.archive.members import writable_place
 from digit.archive.pieces import Piece
 from digit.archive.source import ImageArchive
 from digit.console import log, track
@@ -84,7 +85,7 @@ def _audit_members(source: ImageArchive, wanted: np.ndarray, problems: Problems)
 
 
 def _wrong_sums(source: ImageArchive) -> dict[int, str]:
-    """Sum every piece that has not been summed as it is now; say what is wrong with those that differ from the list."""
+    """What is wrong with the pieces whose MD5 is not the one that the checksum file lists, by their number."""
     pieces = source.members.pieces
     listed = read_checksums(pieces.folder)
     if not listed:
@@ -92,17 +93,34 @@ def _wrong_sums(source: ImageArchive) -> dict[int, str]:
         return {}
     owners = {md5: name for name, md5 in listed.items()}
     wrong: dict[int, str] = {}
-    with only_writer(source.members.place / ".verifying"):
-        verified = Verified(source.members.place / Verified.NAME)
-        unknown = [piece for piece in pieces.pieces if piece.size is not None and verified.md5(piece) is None]
-        for piece in track(unknown, f"verifying {pieces.folder}", len(unknown)):
-            verified.note(piece, md5_of(pieces.folder / piece.name).hexdigest())
+    sums = _sums(source)
     for number, piece in enumerate(pieces.pieces):
-        md5 = verified.md5(piece)
+        md5 = sums.get(piece.name)
         if md5 is not None and md5 != listed.get(piece.name, md5):
             owner = owners.get(md5)
             wrong[number] = f"holds {owner}" if owner else f"is damaged (MD5 {md5}, should be {listed[piece.name]})"
     return wrong
+
+
+def _sums(source: ImageArchive) -> dict[str, str]:
+    """MD5 of every piece that is there; those that have not been summed as they are now are summed."""
+    pieces, places = source.members.pieces, source.members.places
+    sums = {
+        piece.name: md5
+        for place in places
+        for piece in pieces.pieces
+        if (md5 := Verified(place / Verified.NAME).md5(piece)) is not None
+    }
+    unknown = [piece for piece in pieces.pieces if piece.size is not None and piece.name not in sums]
+    if unknown:
+        place = writable_place(*places)
+        with only_writer(place / ".verifying"):
+            verified = Verified(place / Verified.NAME)
+            for piece in track(unknown, f"verifying {pieces.folder}", len(unknown)):
+                if verified.md5(piece) is None:
+                    verified.note(piece, md5_of(pieces.folder / piece.name).hexdigest())
+                sums[piece.name] = str(verified.md5(piece))
+    return sums
 
 
 def _held(source: ImageArchive, number: int) -> str:
@@ -112,16 +130,16 @@ def _held(source: ImageArchive, number: int) -> str:
 
 
 def _between(source: ImageArchive, number: int) -> str:
-    """Say what a missing piece lies between."""
-    members = source.members
-    before = np.flatnonzero(members.piece == number - 1)
-    after = np.flatnonzero(members.piece == number + 1)
-    words = []
-    if len(before):
+    """Say between which images a missing piece lies."""
+    members, words = source.members, []
+    present = np.unique(members.piece)
+    if (present < number).any():
+        before = np.flatnonzero(members.piece == present[present < number].max())
         words.append(f"after {members.name[before[np.argmax(members.offset[before])]].decode(errors='replace')}")
-    if len(after):
+    if (present > number).any():
+        after = np.flatnonzero(members.piece == present[present > number].min())
         words.append(f"before {members.name[after[np.argmin(members.offset[after])]].decode(errors='replace')}")
-    return "images " + " and ".join(words) if words else "beside others"
+    return "images " + " and ".join(words)
 
 
 def captures_of(names: Sequence[str]) -> str:

@@ -42,8 +42,8 @@ class Members:
     """(M,) bytes."""
     facts: dict[str, Any]
     """See :func:`_write`."""
-    place: Path
-    """Where these tables are kept."""
+    places: tuple[Path, Path]
+    """Where what is found out about the archive may be kept: beside it, or else in the run."""
 
     def rows(self, names: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Find names (n,): their rows, 0 if absent, and whether they are there."""
@@ -78,25 +78,26 @@ def open_members(folder: Path, elsewhere: Path) -> Members:
     pieces = Pieces.of(folder, tuple(read_checksums(folder)))
     places = (folder / KEPT, elsewhere)
     for place in places:
-        members = _load(place, pieces)
+        members = _load(place, pieces, places)
         if members is not None:
             return members
-    place = _writable(*places)
+    place = writable_place(*places)
     with only_writer(place / ".lock"):
-        members = _load(place, pieces)
+        members = _load(place, pieces, places)
         if members is None:
             _write(place, pieces, _scan_all(place, pieces))
-            members = _load(place, pieces)
+            members = _load(place, pieces, places)
     if members is None:
         raise UserError(f"{place}: does not read back what was written; check the disk, delete it and run again")
     return members
 
 
-def _writable(beside: Path, elsewhere: Path) -> Path:
+def writable_place(beside: Path, elsewhere: Path) -> Path:
+    """Return the first of two folders, unless nothing can be written there."""
     try:
         require_writable(beside / HEADER_NAME)
     except UserError as error:
-        log.info("%s, so the table of members is kept in %s", str(error).partition(";")[0], elsewhere)
+        log.info("%s, so what is found out about the archive is kept in %s", str(error).partition(";")[0], elsewhere)
         return elsewhere
     return beside
 
@@ -176,7 +177,7 @@ def _reach(pieces: Pieces, scans: dict[int, Scan]) -> np.ndarray:
     return reach
 
 
-def _load(place: Path, pieces: Pieces) -> Members | None:
+def _load(place: Path, pieces: Pieces, places: tuple[Path, Path]) -> Members | None:
     """Open the tables if they are those of the pieces as they are now."""
     try:
         facts = orjson.loads((place / TABLE / HEADER_NAME).read_bytes())
@@ -188,4 +189,4 @@ def _load(place: Path, pieces: Pieces) -> Members | None:
         }
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
-    return Members(pieces, facts=facts, place=place, **columns)
+    return Members(pieces, facts=facts, places=places, **columns)

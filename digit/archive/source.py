@@ -37,6 +37,7 @@ class ImageArchive:
     def __init__(self, members: Members, split: str) -> None:
         """Take those images of an archive whose names begin with the split."""
         self.members, self.split = members, split
+        self._visited: dict[str, int | None] = {}
         folder = members.pieces.folder
         self.place, self.key = f"{folder}/{members.pieces.stem}:images/{split}", f"data.image_archive ({folder})"
         self.remedy = (
@@ -47,14 +48,20 @@ class ImageArchive:
         """Rows (n,) of the table of members, 0 if absent, and whether they are there."""
         return self.members.rows([f"{self.split}/{name}".encode() for name in names])
 
+    def _row(self, name: str) -> int | None:
+        if name not in self._visited:
+            (row,), (found,) = self.rows([name])
+            return int(row) if found else None
+        return self._visited[name]
+
     def missing(self, names: Sequence[str]) -> list[str]:
         """Those of ``names`` that the archive lacks, or of which it lacks a part."""
         return [names[place] for place in np.flatnonzero(~self.rows(names)[1]).tolist()]
 
     def signature(self, name: str) -> Signature | None:
         """Size, times and place of an image: equal while its pieces are the same files."""
-        (row,), (found,) = self.rows([name])
-        return self._signature(int(row)) if found else None
+        row = self._row(name)
+        return None if row is None else self._signature(row)
 
     def read(self, name: str) -> tuple[bytes | str, Signature | None]:
         """Content of an image, or why there is none, and its signature.
@@ -62,15 +69,20 @@ class ImageArchive:
         Raises:
             UserError: when the system refuses to read.
         """
-        (row,), (found,) = self.rows([name])
-        return (self.members.read(int(row)), self._signature(int(row))) if found else ("missing", None)
+        row = self._row(name)
+        return ("missing", None) if row is None else (self.members.read(row), self._signature(row))
 
     def visit(self, function: Callable[[str], Result], names: Sequence[str], threads: int = 4) -> Iterator[Result]:
         """Results of ``function`` in the order of ``names``, called in the order of the archive."""
         rows, found = self.rows(names)
-        window = np.cumsum(np.where(found, self.members.size[rows], 0)) // WINDOW_BYTES
+        known = zip(names, rows.tolist(), found.tolist(), strict=True)
+        self._visited = {name: row if there else None for name, row, there in known}
+        size, piece, offset = np.zeros((3, len(names)), np.int64)
+        for column, values in ((size, self.members.size), (piece, self.members.piece), (offset, self.members.offset)):
+            column[found] = values[rows[found]]
+        window = np.cumsum(size) // WINDOW_BYTES
         for some in np.split(np.arange(len(names)), np.flatnonzero(np.diff(window)) + 1):
-            order = some[np.lexsort((self.members.offset[rows[some]], self.members.piece[rows[some]]))].tolist()
+            order = some[np.lexsort((offset[some], piece[some]))].tolist()
             done = dict(zip(order, map_ahead(function, [names[k] for k in order], threads), strict=True))
             yield from (done.pop(place) for place in some.tolist())
 

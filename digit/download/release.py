@@ -63,15 +63,16 @@ def fetch_all(names: Sequence[str], sums: dict[str, str], folder: Path, fetcher:
     Raises:
         UserError: when the disk has no room, or naming every file that could not be fetched.
     """
-    stated = _sizes(names, fetcher.mirrors)
+    stated, verified = _sizes(names, fetcher.mirrors), Verified(folder / KEPT / Verified.NAME)
     owners = {md5: name for name, md5 in sums.items()}
     for name in names:
         if (folder / name).is_file():
-            _set_aside(folder / name, stated[name], owners)
+            md5 = str(verified.md5(piece_of(folder / name)))
+            _set_aside(folder / name, stated[name], owners.get(md5))
     here = {name: _size(partial_path(folder / name)) for name in names}
     total = sum(max(stated[name] or USUAL_PIECE_BYTES, here[name]) for name in names)
     require_room(folder, total - sum(here.values()), f"{len(names)} files of the release")
-    meter, verified = Meter(total, sum(here.values())), Verified(folder / KEPT / Verified.NAME)
+    meter = Meter(total, sum(here.values()))
     fetcher.told = meter.add
 
     def fetch(name: str) -> None:
@@ -87,13 +88,12 @@ def fetch_all(names: Sequence[str], sums: dict[str, str], folder: Path, fetcher:
     log.info("download: %s in %d files arrived", in_words(meter.done), len(names))
 
 
-def _set_aside(path: Path, stated: int | None, owners: dict[str, str]) -> None:
+def _set_aside(path: Path, stated: int | None, owner: str | None) -> None:
     """Take a piece with a wrong sum out of the way: half done, say by ``wget``, it is gone on with, else renamed."""
     if stated is not None and path.stat().st_size < stated and not partial_path(path).exists():
         log.info("%s: is not complete; fetching it goes on where it ends", path)
         path.replace(partial_path(path))
         return
-    owner = owners.get(md5_of(path).hexdigest())
     names = (path.with_name(f"{path.name}.wrong{number or ''}") for number in itertools.count())
     aside = next(other for other in names if not other.exists())
     what = f"holds {owner}" if owner else "has another MD5 than the checksum file says"
