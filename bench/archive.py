@@ -88,10 +88,10 @@ def _measure(config: Config, folder: Path, repetitions: int) -> Result:
         for side, function in {"ours": ours, "plain": unpack_and_pack, "limit": join}.items():
             clear()
             seconds.setdefault(side, []).append(alternate({side: function}, 1)[side][0])
-            left[side] = left_behind(store, kept) if side == "ours" else left_behind(plain_store, unpacked)
             if side == "ours":
-                expected = store.read_bytes()
+                left[side], expected = left_behind(store, kept), store.read_bytes()
             elif side == "plain":
+                left[side] = left_behind(plain_store, unpacked)
                 assert plain_store.read_bytes() == expected, "the two stores differ"
     best = {side: min(times) for side, times in seconds.items()}
     count = len(open_index(layout.index(fabricate.SPLIT)).keys())

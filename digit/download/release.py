@@ -9,7 +9,6 @@ from pathlib import Path
 import requests
 
 from digit.archive.checksums import Verified, md5_of, parse_checksums, read_checksums
-from digit.archive.members import KEPT
 from digit.archive.pieces import PIECE, piece_of
 from digit.console import log, track
 from digit.download.annotations import zip_fault
@@ -18,6 +17,7 @@ from digit.download.files import Fetcher, Stopped, partial_path
 from digit.download.progress import Meter, in_words, showing
 from digit.download.room import require_room
 from digit.errors import UserError
+from digit.files import require_writable
 
 STEM = "InterHand2.6M.images.5.fps.v1.0.tar"
 CHECKSUMS = f"{STEM}.CHECKSUM"
@@ -40,13 +40,12 @@ def piece_sums(folder: Path, fetcher: Fetcher) -> dict[str, str]:
     return {name: md5 for name, md5 in sums.items() if PIECE.fullmatch(name)}
 
 
-def lacking(folder: Path, sums: dict[str, str]) -> list[str]:
+def lacking(folder: Path, sums: dict[str, str], verified: Verified) -> list[str]:
     """Names of pieces that are not here with the right MD5; those that are here unverified are summed.
 
     Raises:
         OSError: when the system refuses to read one.
     """
-    verified = Verified(folder / KEPT / Verified.NAME)
     present = [name for name in sums if (folder / name).is_file()]
     unknown = [name for name in present if verified.md5(piece_of(folder / name)) is None]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -57,13 +56,14 @@ def lacking(folder: Path, sums: dict[str, str]) -> list[str]:
     return [name for name in sums if name not in right]
 
 
-def fetch_all(names: Sequence[str], sums: dict[str, str], folder: Path, fetcher: Fetcher) -> None:
+def fetch_all(names: Sequence[str], sums: dict[str, str], folder: Path, fetcher: Fetcher, verified: Verified) -> None:
     """Fetch pieces, which have sums, and the zip of annotations, several at once.
 
     Raises:
         UserError: when the disk has no room, or naming every file that could not be fetched.
     """
-    stated, verified = _sizes(names, fetcher.mirrors), Verified(folder / KEPT / Verified.NAME)
+    require_writable(folder / names[0])
+    stated = _sizes(names, fetcher.mirrors)
     owners = {md5: name for name, md5 in sums.items()}
     for name in names:
         if (folder / name).is_file():

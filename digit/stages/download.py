@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from digit.archive.checksums import read_checksums
-from digit.archive.members import KEPT
+from digit.archive.checksums import Verified, read_checksums
+from digit.archive.members import KEPT, writable_place
 from digit.archive.pieces import archive_folder
 from digit.config import Config
 from digit.console import log
@@ -14,7 +14,7 @@ from digit.download.files import Fetcher
 from digit.download.release import fetch_all, lacking, piece_sums
 from digit.download.terms import Terms
 from digit.errors import UserError
-from digit.files import require_writable, write_json
+from digit.files import write_json
 from digit.layout import Layout
 from digit.processes import only_writer
 
@@ -37,10 +37,10 @@ def download(config: Config, accepted: bool = False, fetcher: Fetcher | None = N
         )
     release = Release.of(config)
     folder = archive_folder(config) or release.root / "archive"
-    require_writable(folder / KEPT / "verified.json")
+    place = writable_place(folder / KEPT, Layout.of(config).members())
     fetcher, terms = fetcher or Fetcher(config.data.mirrors), Terms(config.data.accept_licence or accepted)
-    with only_writer(folder / KEPT / ".downloading"):
-        sums = _fetch(config, release.root, folder, terms, fetcher)
+    with only_writer(place / ".downloading"):
+        sums = _fetch(config, release.root, folder, Verified(place / Verified.NAME), terms, fetcher)
         if lacking_annotations(release.root):
             unpack(folder / ARCHIVE, release.root)
     by_hand = missing_by_hand(config)
@@ -51,7 +51,9 @@ def download(config: Config, accepted: bool = False, fetcher: Fetcher | None = N
     _tell(config, release, folder, by_hand)
 
 
-def _fetch(config: Config, root: Path, folder: Path, terms: Terms, fetcher: Fetcher) -> dict[str, str]:
+def _fetch(
+    config: Config, root: Path, folder: Path, verified: Verified, terms: Terms, fetcher: Fetcher
+) -> dict[str, str]:
     """Fetch the pieces that are not here as the checksum file says, and the annotations; the MD5 of all pieces."""
     sums: dict[str, str] = {}
     wanted = []
@@ -59,12 +61,12 @@ def _fetch(config: Config, root: Path, folder: Path, terms: Terms, fetcher: Fetc
         if not read_checksums(folder):
             terms.require()
         sums = piece_sums(folder, fetcher)
-        wanted = lacking(folder, sums)
+        wanted = lacking(folder, sums, verified)
     if lacking_annotations(root) and not (folder / ARCHIVE).is_file():
         wanted.append(ARCHIVE)
     if wanted:
         terms.require()
-        fetch_all(wanted, sums, folder, fetcher)
+        fetch_all(wanted, sums, folder, fetcher, verified)
     if sums:
         log.info("download: %d pieces of the images are in %s, each with its MD5", len(sums), folder)
     return sums

@@ -214,6 +214,20 @@ def test_pieces_of_an_own_copy_need_no_network(released, target, tmp_path):
     assert_same(released, tmp_path)
 
 
+def test_pieces_that_may_not_be_touched_are_used_as_they_are(released, target, tmp_path, monkeypatch):
+    def refuse(path):
+        raise UserError(f"{path}: cannot be written; choose another place")
+
+    for module in ("digit.archive.members", "digit.download.release"):
+        monkeypatch.setattr(f"{module}.require_writable", refuse)
+    download(target("http://127.0.0.1:9/", image_archive=str(released)))
+    assert not (released / "digit-members").exists() and (tmp_path / "results/run/members/verified.json").is_file()
+    first = pieces(released)[0]
+    first.unlink()
+    message = failure_of(target("http://127.0.0.1:9/", image_archive=str(released)))
+    assert message == f"{first}: cannot be written; choose another place"
+
+
 def test_killed_at_random_moments_the_end_is_the_same(released, serve, target, tmp_path):
     mirror = serve(released, bytes_per_second=40_000)
     config = target(mirror.address, accept_licence=True)
