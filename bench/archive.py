@@ -15,11 +15,11 @@ from bench.measure import Goal, Result, alternate, command, in_fresh_process, sh
 from bench.released import BATCH, member, write_pieces
 from digit.archive.members import KEPT, open_members
 from digit.config import Config
-from digit.data.earlier import kept_path
-from digit.data.index import open_index
-from digit.layout import Layout
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
+from digit.store.earlier import kept_path
 
 FASTER, FEWER_BYTES = 3.0, 2.0
 PICTURES, PIECE_BYTES = 256, 200_000_003

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config, merge, resolve
-from digit.data.fits import PAIR, FitTable, write_fits
-from digit.data.index import SplitIndex, open_index
-from digit.data.store import write_shard
-from digit.layout import Layout, annotation_path
+from digit.run.layout import Layout, annotation_path
+from digit.samples.fits import PAIR, FitTable, write_fits
+from digit.samples.index import SplitIndex, open_index
 from digit.skeleton import HAND_TYPES, JOINT_COUNT
+from digit.store.shards import write_shard
 
 SPLIT = "train"
 CAMERAS = 80
@@ -136,12 +136,15 @@ class _Annotations:
     def __init__(self, rng: np.random.Generator) -> None:
         valid = rng.random((64, JOINT_COUNT, 1)) < 0.97
         self.valid = [json.dumps(flags.astype(int).tolist()) for flags in valid]
-        corners, sides = rng.uniform(5, 150, (997, 2)), rng.uniform(60, 180, (997, 2))
-        self.boxes = [json.dumps(box) for box in np.hstack([corners, sides]).astype(np.float32).tolist()]
+        middles, sides = rng.uniform(-20, 20, (997, 2)), rng.uniform(150, 220, (997, 2))
+        self.boxes = [
+            [json.dumps(box) for box in np.hstack([middles + np.array(size) / 2 - sides / 2, sides]).round(3).tolist()]
+            for size in (LANDSCAPE, PORTRAIT)
+        ]
 
-    def __call__(self, place: int, _capture: int, _camera: int, frame: int) -> str:
+    def __call__(self, place: int, _capture: int, camera: int, frame: int) -> str:
         return (
-            f'{{"id": {place}, "image_id": {place}, "bbox": {self.boxes[place % 997]}, '
+            f'{{"id": {place}, "image_id": {place}, "bbox": {self.boxes[camera % 2][place % 997]}, '
             f'"joint_valid": {self.valid[frame % 64]}, "hand_type": "{HAND_TYPES[frame % 3]}", "hand_type_valid": 1}}'
         )
 
@@ -165,7 +168,7 @@ def _cameras(rng: np.random.Generator) -> dict[str, dict[str, Any]]:
 
 def _joints(rng: np.random.Generator, frame: int) -> dict[str, Any]:
     return {
-        "world_coord": rng.uniform(-90, 90, (JOINT_COUNT, 3)).astype(np.float32).tolist(),
+        "world_coord": rng.uniform(-60, 60, (JOINT_COUNT, 3)).astype(np.float32).tolist(),
         "joint_valid": (rng.random((JOINT_COUNT, 1)) < 0.97).tolist(),
         "hand_type": HAND_TYPES[frame % 3],
         "hand_type_valid": True,

@@ -12,9 +12,9 @@ from digit.archive.checksums import Verified, md5_of, read_checksums
 from digit.archive.members import writable_place
 from digit.archive.pieces import Piece
 from digit.archive.source import ImageArchive
-from digit.console import log, track
-from digit.data.problems import Problems
-from digit.processes import only_writer
+from digit.release.problems import Problems
+from digit.run.console import log, track
+from digit.run.processes import only_writer
 
 FETCH = "run `digit download` with data.image_archive set to this folder, or fetch these pieces again"
 CAPTURES_SHOWN = 8

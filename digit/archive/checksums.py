@@ -13,8 +13,8 @@ from pathlib import Path
 import orjson
 
 from digit.archive.pieces import Piece
-from digit.errors import UserError
-from digit.files import replacing
+from digit.run.errors import UserError
+from digit.run.files import replacing
 
 ENDING = ".CHECKSUM"
 LINE = re.compile(r"(?P<md5>[0-9a-fA-F]{32})[ \t]+\*?(?P<name>\S.*)")

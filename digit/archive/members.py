@@ -16,10 +16,10 @@ import orjson
 from digit.archive.checksums import read_checksums
 from digit.archive.pieces import Pieces
 from digit.archive.scan import Scan, scan
-from digit.console import log, track
-from digit.errors import UserError
-from digit.files import replacing, require_writable, sync, write_json
-from digit.processes import only_writer
+from digit.run.console import log, track
+from digit.run.errors import UserError
+from digit.run.files import replacing, require_writable, sync, write_json
+from digit.run.processes import only_writer
 
 KEPT = "digit-members"
 VERSION = 1

@@ -11,8 +11,8 @@ from io import FileIO
 from pathlib import Path
 
 from digit.config import Config
-from digit.errors import UserError
-from digit.layout import Layout
+from digit.run.errors import UserError
+from digit.run.layout import Layout
 
 EXAMPLE = "InterHand2.6M.images.5.fps.v1.0.tar.partaa"
 PIECE = re.compile(r"(?P<stem>[^/]+\.tar)(?:\.part(?P<suffix>[a-z]+))?")

@@ -8,11 +8,11 @@ import numpy as np
 from digit.archive.members import Members, open_members
 from digit.archive.pieces import archive_folder
 from digit.config import Config
-from digit.data.ahead import map_ahead
-from digit.data.image_source import ImageFolder, ImageSource
-from digit.data.interhand import Release
-from digit.data.jpeg import Signature
-from digit.layout import Layout
+from digit.release.interhand import Release
+from digit.run.layout import Layout
+from digit.store.image_source import ImageFolder, ImageSource
+from digit.store.jpeg import Signature
+from digit.store.prefetch import map_ahead
 
 Result = TypeVar("Result")
 WINDOW_BYTES = 512 << 20

@@ -8,11 +8,11 @@ import zlib
 from pathlib import Path
 
 from digit.config import SPLITS
-from digit.console import log
 from digit.download.room import require_room
-from digit.errors import UserError
-from digit.files import replacing, sync
-from digit.layout import ANNOTATION_KINDS, ROOTNET_FILES, annotation_path
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import replacing, sync
+from digit.run.layout import ANNOTATION_KINDS, ROOTNET_FILES, annotation_path
 
 ARCHIVE = "InterHand2.6M.annotations.5.fps.zip"
 TABLES = ("skeleton.txt", "subject.txt")

@@ -36,7 +36,7 @@ def size_of(session: requests.Session, url: str, timeout_s: float) -> int | None
         with session.head(url, headers=HEADERS, timeout=timeout_s, allow_redirects=True) as answer:
             length = answer.headers.get("Content-Length", "")
             return int(length) if answer.ok and length.isdecimal() and not _is_page(answer) else None
-    except exceptions.RequestException:
+    except OSError:  # as all errors of requests are
         return None
 
 

@@ -8,20 +8,16 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from digit.config import Config
-from digit.data.interhand import PAGE, Columns, Release, lookup, read_rootnet, read_samples
-from digit.data.problems import Problems
-from digit.errors import UserError
-from digit.geometry import square_box
-from digit.hand.official import load_mano_folder
-from digit.layout import ROOTNET_FILES, rootnet_paths
+from digit.hand.official import load_hand_files
+from digit.release.interhand import PAGE, Columns, Release, lookup, read_rootnet, read_samples
+from digit.release.plausibility import same_boxes
+from digit.release.problems import Problems
+from digit.run.errors import UserError
+from digit.run.layout import ROOTNET_FILES, rootnet_paths
 
 COVERED, AGREEING = 0.95, 0.9
 """Shares of samples that have a result, and of results whose box is the sample's, in the right file."""
-NEAR = 0.1
-"""Distance of corresponding box sides, as a share of the box, up to which boxes agree."""
 MANO_PAGE = "https://mano.is.tue.mpg.de"
 DEEPEST = 4
 """Folders below the data folder in which files are looked for."""
@@ -50,7 +46,7 @@ def _mano_folder(folder: Path) -> Iterator[str]:
     names = ("MANO_RIGHT.pkl", "MANO_LEFT.pkl")
     if all((folder / name).is_file() for name in names):
         try:
-            load_mano_folder(folder)
+            load_hand_files(str(folder), None, None)
         except UserError as error:
             yield str(error)
         return
@@ -106,9 +102,8 @@ def agreement(results: Columns, samples: Columns) -> tuple[float, float]:
     place, found = lookup(results["annot_id"], samples["annot_id"])
     if not found.any():
         return 0.0, 0.0
-    theirs, ours = results["bbox"][place[found]], square_box(samples["box_px"][found])
-    agrees = (np.abs(theirs - ours) <= NEAR * ours[:, 2:].max(axis=1, keepdims=True)).all(axis=1)
-    return float(found.mean()), float(agrees.mean())
+    same = same_boxes(results["bbox"][place[found]], samples["box_px"][found])
+    return float(found.mean()), float(same.mean())
 
 
 def _candidates(release: Release) -> list[Path]:

@@ -13,10 +13,10 @@ from typing import BinaryIO
 import requests
 
 from digit.archive.checksums import md5_of
-from digit.console import log
 from digit.download.answers import AnswerError, read_from
-from digit.errors import UserError, refusal
-from digit.files import sync
+from digit.run.console import log
+from digit.run.errors import UserError, refusal
+from digit.run.files import sync
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from digit.console import SECONDS_BETWEEN_LINES, log
+from digit.run.console import SECONDS_BETWEEN_LINES, log
 
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 

@@ -10,14 +10,14 @@ import requests
 
 from digit.archive.checksums import Verified, md5_of, parse_checksums, read_checksums
 from digit.archive.pieces import PIECE, piece_of
-from digit.console import log, track
 from digit.download.annotations import zip_fault
 from digit.download.answers import size_of
 from digit.download.files import Fetcher, Stopped, partial_path
 from digit.download.progress import Meter, in_words, showing
 from digit.download.room import require_room
-from digit.errors import UserError
-from digit.files import require_writable
+from digit.run.console import log, track
+from digit.run.errors import UserError
+from digit.run.files import require_writable
 
 STEM = "InterHand2.6M.images.5.fps.v1.0.tar"
 CHECKSUMS = f"{STEM}.CHECKSUM"

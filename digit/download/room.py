@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from digit.download.progress import in_words
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 SPARE = 1.01
 """Room that is asked for, as a multiple of the bytes that will arrive."""

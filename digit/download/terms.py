@@ -1,7 +1,7 @@
 """The terms of InterHand2.6M, which are shown before anything is fetched."""
 
-from digit.console import log
-from digit.errors import UserError
+from digit.run.console import log
+from digit.run.errors import UserError
 
 TEXT = """\
 InterHand2.6M (G. Moon, S.-I. Yu, H. Wen, T. Shiratori, K. M. Lee: "InterHand2.6M: A Dataset and Baseline for 3D

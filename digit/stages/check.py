@@ -9,26 +9,29 @@ import numpy as np
 from digit.archive.audit import audit_archive
 from digit.archive.source import ImageArchive, open_images
 from digit.config import Config
-from digit.console import log
-from digit.data import original
-from digit.data.audit import (
+from digit.hand.official import load_hand_files
+from digit.original import reading as original
+from digit.release.audit import (
     audit_folders,
     audit_mano,
+    audit_orientations,
     audit_original_masks,
     audit_rootnet,
     compare_with_release,
-    damaged_images,
+    decode_images,
     seeded_sample,
 )
-from digit.data.image_files import MOST_LEFT_OUT, doubt
-from digit.data.image_source import ImageSource
-from digit.data.interhand import Columns, Release
-from digit.data.problems import Problems
-from digit.data.store import Store
-from digit.data.tables import build_tables
-from digit.errors import UserError
-from digit.files import remove, write_json
-from digit.layout import Layout
+from digit.release.interhand import Columns, Release, texts
+from digit.release.plausibility import judge_annotations
+from digit.release.problems import Problems
+from digit.release.tables import build_tables
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import remove, write_json
+from digit.run.layout import Layout
+from digit.store.image_files import MOST_LEFT_OUT, doubt
+from digit.store.image_source import ImageSource
+from digit.store.shards import Store
 
 
 def check(config: Config, split: str) -> None:
@@ -40,6 +43,8 @@ def check(config: Config, split: str) -> None:
     release, problems, result = Release.of(config), Problems(), Layout.of(config).check(split)
     remove(result)
     audit_folders(release, problems)
+    if config.data.mask_lmdb is None:
+        _audit_hands(config, problems)
     summary: dict[str, Any] = {"format": "digit-check", "version": 1, "split": split}
     if release.root.is_dir():
         columns, files = build_tables(release, split, problems)
@@ -53,6 +58,12 @@ def check(config: Config, split: str) -> None:
     write_json(result, summary)
     _log_summary(summary)
     _warn_of_packed(config, split, summary["images"]["excluded"])
+
+
+def _audit_hands(config: Config, problems: Problems) -> None:
+    """Read the hand model, the part table and the joint regressor as ``parts`` will."""
+    data = config.data
+    load_hand_files(data.hand_model, data.sealed_faces, data.joint_regressor, problems.gathering)
 
 
 def _audit_samples(
@@ -70,17 +81,18 @@ def _audit_samples(
         "interacting": interacting,
         "captures": len(np.unique(columns["capture"])),
         "frames": len(frames),
+        "joints": judge_annotations(columns, release, split, problems) if linked else {},
         "release": compare_with_release(split, count, release.synthetic),
+        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "images": _audit_images(config, split, columns, problems),
         "masks": _audit_masks(config, split, columns, problems),
-        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "mano": audit_mano(columns, release, split, problems) if linked else {},
     }
 
 
 def _audit_images(config: Config, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
-    names: list[str] = columns["file_name"].astype(str).tolist()
+    names = texts(columns["file_name"])
     packed = config.data.image_lmdb
     where, remedy, key = packed or "", original.IMAGES_REMEDY, "data.image_lmdb"
     missing: list[str] = []
@@ -124,8 +136,11 @@ def _look_at_images(
     present = seeded_sample(present, config.data.check_images, config.run.seed)
     looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
     if not isinstance(source, original.OriginalStore):
-        return missing, damaged_images(source, split, looked_at, widths, heights), len(present)
-    contents = original.read_images(source, looked_at, widths.tolist(), heights.tolist())
+        damaged, turned = decode_images(source, split, looked_at, widths, heights)
+        audit_orientations(source.place, turned, len(present), problems)
+        return missing, damaged, len(present)
+    original.require_pictures(source, names)
+    contents = original.read_images(source, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
     damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
     return missing, damaged, len(present)
 

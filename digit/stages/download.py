@@ -6,17 +6,17 @@ from digit.archive.checksums import Verified, read_checksums
 from digit.archive.members import KEPT, writable_place
 from digit.archive.pieces import archive_folder
 from digit.config import Config
-from digit.console import log
-from digit.data.interhand import Release
 from digit.download.annotations import ARCHIVE, lacking_annotations, unpack
 from digit.download.by_hand import missing_by_hand
 from digit.download.files import Fetcher
 from digit.download.release import fetch_all, lacking, piece_sums
 from digit.download.terms import Terms
-from digit.errors import UserError
-from digit.files import write_json
-from digit.layout import Layout
-from digit.processes import only_writer
+from digit.release.interhand import Release
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import write_json
+from digit.run.layout import Layout
+from digit.run.processes import only_writer
 
 
 def download(config: Config, accepted: bool = False, fetcher: Fetcher | None = None) -> None:

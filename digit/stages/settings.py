@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from digit.config import Config, merge, to_dict
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 ALWAYS = ("run.name", "run.folder", "data.source", "data.root")
 """Keys that say where files are; every stage needs them."""
@@ -31,6 +31,7 @@ READS: dict[str, tuple[str, ...]] = {
         "data.damaged_images",
         "evaluate.splits",
         "evaluate.root_depth",
+        *_HANDS,
     ),
     "index": (),
     "images": ("data.shards", *_ARCHIVE, "data.image_lmdb", "data.damaged_images"),

@@ -11,10 +11,10 @@ import cv2
 import torch
 
 from digit.config import SPLITS, Config
-from digit.console import log, track
-from digit.files import replacing
 from digit.hand.mano import Hands, load_hands
-from digit.layout import Layout
+from digit.run.console import log, track
+from digit.run.files import replacing
+from digit.run.layout import Layout
 from digit.synthetic.annotate import FrameTruth, Sample, annotate_frame, annotate_sample
 from digit.synthetic.lighting import vary
 from digit.synthetic.photograph import encode_jpeg, photograph

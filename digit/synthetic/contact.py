@@ -1,7 +1,8 @@
 """Hands that touch without passing through each other."""
 
 import numpy as np
-from numba import njit
+
+from digit.run.compiled import compiled
 
 ALLOWED_DEPTH_MM = 1.5
 """Flesh gives way by this much before hands are pushed apart."""
@@ -10,7 +11,7 @@ REACH_MM = 25.0
 """A vertex farther than this from the other hand's nearest vertex is outside it."""
 
 
-@njit(cache=True)
+@compiled
 def depths(points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """How deep points (P, 3) lie under a closed surface of vertices (V, 3) with outward normals (V, 3).
 

@@ -5,12 +5,12 @@ import shutil
 import pytest
 
 from bench.released import BATCH, image_members, member, write_checksums, write_pieces
-from digit.data.store import Store
-from digit.errors import UserError
-from digit.layout import Layout
+from digit.run.errors import UserError
+from digit.run.layout import Layout
 from digit.stages.check import check
 from digit.stages.images import images
 from digit.stages.index import index
+from digit.store.shards import Store
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from bench.released import BATCH, member, write_pieces
 from digit.archive import members as module
 from digit.archive.members import KEPT, open_members
 from digit.archive.pieces import Pieces
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 FORMATS = [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT]
 

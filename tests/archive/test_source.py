@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from bench.released import write_release
-from digit.layout import Layout
+from digit.run.layout import Layout
 from digit.stages.check import check
 from digit.stages.images import images
 from digit.stages.index import index

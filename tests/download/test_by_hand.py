@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from digit.download.by_hand import missing_by_hand
-from digit.layout import ROOTNET_FILES
+from digit.run.layout import ROOTNET_FILES
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from digit.config import resolve, to_dict
 from digit.download.annotations import ARCHIVE
 from digit.download.files import Fetcher, Patience
 from digit.download.release import CHECKSUMS
-from digit.errors import UserError
+from digit.run.errors import UserError
 from digit.stages.download import download
 
 QUICK = Patience(first_pause_s=0.01, longest_pause_s=0.05, tries=3, tries_of_several=2, timeout_s=0.5)

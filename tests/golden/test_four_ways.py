@@ -9,11 +9,11 @@ import torch
 from scipy.special import expit
 
 from digit.config import ModelSettings, resolve, to_dict
-from digit.data.prepared import open_dataset
-from digit.files import read_json
-from digit.layout import Layout
 from digit.model import inference
 from digit.model.weights import build_model, load_model, released_layout
+from digit.run.files import read_json
+from digit.run.layout import Layout
+from digit.samples.opening import open_dataset
 from digit.stages.evaluate import evaluate
 from digit.stages.export import export_layout, export_weights
 from digit.stages.images import images
@@ -68,7 +68,7 @@ def test_the_same_predictions_four_ways(golden_config, released, tmp_path):
     export_layout(golden_config, tmp_path / "original", ["val"])
     export_weights(released, tmp_path / "original" / "again.pt", "paper")
     keys = {
-        "image_lmdb": str(tmp_path / "original" / "interhand.lmdb"),
+        "image_lmdb": str(tmp_path / "original" / "images" / "interhand.lmdb"),
         "mask_lmdb": str(tmp_path / "original" / "segm_32.lmdb"),
         "fit_cache": str(tmp_path / "original" / "cache"),
     }

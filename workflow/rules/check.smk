@@ -8,6 +8,7 @@ rule check_split:
         # A user's million image files are not tracked.
         jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
         pieces=archive_pieces,
+        hands=hand_files,
         packed=lambda wildcards: original_files(RUN.data.image_lmdb, *rendered_files(wildcards)),
     output:
         audit=LAYOUT.check("{split}"),
@@ -25,11 +26,12 @@ rule check_split:
     message:
         "Checking the {wildcards.split} split of the data"
     shell:
-        "python -m digit check --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
+        "python -m digit check --split {wildcards.split} --config {input.settings:q} --log {log:q}"
 
 
 rule check:
     input:
         expand(rules.check_split.output.audit, split=USED_SPLITS),
+    localrule: True
     message:
         "The data are complete"

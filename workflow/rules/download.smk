@@ -3,10 +3,6 @@
 
 if RUN.data.download:
 
-    # Nodes of a cluster often reach no network.
-    localrules:
-        download,
-
     checkpoint download:
         input:
             settings=LAYOUT.settings("download"),
@@ -16,6 +12,8 @@ if RUN.data.download:
             LAYOUT.log("download"),
         benchmark:
             LAYOUT.benchmark("download")
+        # Nodes of a cluster often reach no network.
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 4
@@ -25,4 +23,4 @@ if RUN.data.download:
         message:
             "Downloading InterHand2.6M"
         shell:
-            "python -m digit download --config {input.settings:q} 2>&1 | logged {log:q}"
+            "python -m digit download --config {input.settings:q} --log {log:q}"
