@@ -64,6 +64,7 @@ def test_from_the_mirror_to_the_report(finished, released, tmp_path, snakemake, 
 def test_the_plan_downloads_first_and_asks_for_the_terms(released, tmp_path, planned, snakemake):
     words = arguments(tmp_path / "data", ["http://127.0.0.1:9/"], accept_licence=False)
     assert planned(tmp_path / "run", *words, "--", "check")["download"] == 1
+    assert planned(tmp_path / "run", *words, "--", "download") == {"settings": 1, "download": 1}
     output = snakemake(tmp_path / "run", *words, "--", "check", fails=True)
     assert "nothing was downloaded. Read the terms first" in output and "CC BY-NC 4.0" in output
     assert "Traceback" not in output and not (tmp_path / "data" / "annotations").exists()
