@@ -55,7 +55,7 @@ def read_from(session: requests.Session, url: str, start: int, timeout_s: float)
             position = 0
             # What has come is taken at once, so that a cut connection loses none of it.
             while chunk := answer.raw.read1(CHUNK, decode_content=False):
-                if not start and not position and PAGE.match(chunk[:SNIFFED]):
+                if not position and skip == start and PAGE.match(chunk[:SNIFFED]):
                     raise AnswerError(_PAGE_WORDS, lasting=True)
                 rest = chunk[max(skip - position, 0) :]
                 position += len(chunk)
@@ -86,6 +86,9 @@ def _require_file(answer: requests.Response, start: int) -> int:
     if _is_page(answer):
         raise AnswerError(_PAGE_WORDS, lasting=True)
     if status == HTTPStatus.OK:
+        length = answer.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) < start:
+            raise AnswerError(f"has a file of {int(length):,} bytes, but {start:,} are here already", lasting=True)
         return start
     stated = RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if stated is None or stated["first"] != str(start):

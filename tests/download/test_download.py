@@ -82,6 +82,16 @@ def test_a_fault_of_one_mirror_is_survived(released, serve, target, tmp_path, fa
     assert_same(released, tmp_path)
 
 
+@pytest.mark.parametrize("fault", ["page", "page 1"])
+def test_a_web_page_in_place_of_the_rest_costs_nothing_that_is_here(released, serve, target, tmp_path, fault):
+    first, second = serve(released), serve(released)
+    piece = pieces(released)[1]
+    first.faults[piece.name] = ["cut 5000", fault]
+    run(target(first.address, second.address))
+    assert_same(released, tmp_path)
+    assert second.sent[piece.name] == piece.stat().st_size - 5000
+
+
 def test_a_mirror_that_always_fails_is_asked_ever_less(released, serve, target, tmp_path):
     first, second = serve(released), serve(released)
     first.always = dict.fromkeys([path.name for path in released.iterdir()], "status 503")

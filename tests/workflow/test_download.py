@@ -17,9 +17,9 @@ STORES = [f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split i
 
 
 @pytest.fixture
-def released(finished, tmp_path) -> Path:
+def released(finished_workflow, tmp_path) -> Path:
     """The embedded data set as a mirror has it."""
-    write_release(finished / RUN / "dataset", tmp_path / "released", 50_021)
+    write_release(finished_workflow / RUN / "dataset", tmp_path / "released", 50_021)
     return tmp_path / "released"
 
 
@@ -28,9 +28,9 @@ def arguments(root, mirrors, **data):
     return ["--config", f"data={json.dumps(settings | {'mirrors': mirrors})}"]
 
 
-def test_from_the_mirror_to_the_report(finished, released, tmp_path, snakemake, start_workflow, planned):
+def test_from_the_mirror_to_the_report(finished_workflow, released, tmp_path, snakemake, start_workflow, planned):
     root, run = tmp_path / "data", tmp_path / "run"
-    shutil.copytree(finished / RUN / "dataset" / "rootnet_output", root / "rootnet_output")
+    shutil.copytree(finished_workflow / RUN / "dataset" / "rootnet_output", root / "rootnet_output")
     with ReleaseServer(released, bytes_per_second=50_000) as first, ReleaseServer(released) as second:
         pieces = sorted(path.name for path in released.glob("*.part??"))
         for name, fault in zip(pieces, ("cut 99", "status 429", "change 5", "page", "whole"), strict=False):
@@ -47,11 +47,11 @@ def test_from_the_mirror_to_the_report(finished, released, tmp_path, snakemake, 
         snakemake(run, *words)
     assert not (root / "images").exists(), "nothing is unpacked"
     assert [(run / RUN / name).read_bytes() for name in STORES if "images" in name] == [
-        (finished / RUN / name).read_bytes() for name in STORES if "images" in name
+        (finished_workflow / RUN / name).read_bytes() for name in STORES if "images" in name
     ]
     ours, expected = (
         json.loads((folder / RUN / "experiments/tiny/eval/val-rootnet/metrics.json").read_text())["metrics"]
-        for folder in (run, finished)
+        for folder in (run, finished_workflow)
     )
     assert ours == expected and (run / RUN / "report" / "index.html").is_file()
     assert "Nothing to be done" in snakemake(run, *words), "also without a mirror"
@@ -70,7 +70,9 @@ def test_the_plan_downloads_first_and_asks_for_the_terms(released, tmp_path, pla
     assert "Traceback" not in output and not (tmp_path / "data" / "annotations").exists()
 
 
-def test_an_archive_that_is_there_needs_no_download(finished, released, tmp_path, planned):
-    words = arguments(finished / RUN / "dataset", ["http://127.0.0.1:9/"], download=False, image_archive=str(released))
+def test_an_archive_that_is_there_needs_no_download(finished_workflow, released, tmp_path, planned):
+    words = arguments(
+        finished_workflow / RUN / "dataset", ["http://127.0.0.1:9/"], download=False, image_archive=str(released)
+    )
     jobs = planned(tmp_path / "run", *words)
     assert jobs["images_shard"] == 4 and not {"download", "synthesize"} & set(jobs)
