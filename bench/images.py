@@ -37,7 +37,7 @@ def run(
 
 def _prepare(folder: Path, samples: int) -> Config:
     """Write a fabricated release whose image files are copies of the embedded data set's, and index it."""
-    originals = _by_size(fabricate.pictures(folder, PICTURES))
+    originals = by_size(fabricate.pictures(folder, PICTURES))
     root = folder / f"images-release-{samples}"
     config = fabricate.configuration(folder, f"images-{samples}", data={"source": "interhand", "root": str(root)})
     fabricate.write_annotations(root, samples)
@@ -51,7 +51,7 @@ def _prepare(folder: Path, samples: int) -> Config:
     return config
 
 
-def _by_size(config: Config) -> dict[tuple[int, int], list[bytes]]:
+def by_size(config: Config) -> dict[tuple[int, int], list[bytes]]:
     """Contents of the embedded data set's training images by width and height."""
     originals: dict[tuple[int, int], list[bytes]] = {}
     for path in sorted((Layout.of(config).jpeg_folder() / fabricate.SPLIT).rglob("*.jpg")):

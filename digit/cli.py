@@ -92,6 +92,24 @@ def synthesize(
 
 
 @app.command(rich_help_panel=PIPELINE)
+def download(
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You accept the terms, which are shown without this flag.")
+    ] = False,
+    config: ConfigFiles = DEFAULT_CONFIG,
+    log: LogFile = None,
+) -> None:
+    """Download InterHand2.6M's annotations and images, verified; goes on after any interruption.
+
+    What needs a registration (MANO) or is nowhere to be had by a script (RootNet's results) is named at the end.
+    """
+    with _writing(config, "download", log) as resolved:
+        from digit.stages.download import download as stage
+
+        stage(resolved, accept_licence)
+
+
+@app.command(rich_help_panel=PIPELINE)
 def check(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Audit a data folder: what is missing or damaged, and what to do about it."""
     with _writing(config, f"check/{split}", log) as resolved:

@@ -24,9 +24,9 @@ FLOORS = [
     ["original"],
     ["release", "parts"],
     # what joins several of them for the stages
-    ["synthetic", "scoring"],
+    ["synthetic", "scoring", "archive"],
     ["predictor"],
-    ["training", "report", "planning"],
+    ["training", "report", "planning", "download"],
     ["stages"],
     ["cli"],
     ["__main__"],

@@ -15,6 +15,7 @@ from digit.cli import app
 ROOT = Path(__file__).parents[1]
 VERBS = [
     "synthesize",
+    "download",
     "check",
     "index",
     "images",

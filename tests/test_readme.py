@@ -26,7 +26,7 @@ def test_commands_exist(page):
     rules = {
         name
         for file in (ROOT / "workflow/rules").glob("*.smk")
-        for name in re.findall(r"rule (\w+):", file.read_text())
+        for name in re.findall(r"(?:rule|checkpoint) (\w+):", file.read_text())
     }
     assert not set(re.findall(r"snakemake --cores \w+ (?:.* -- )?([a-z_]+)`", text)) - rules
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -9,7 +9,7 @@ from typing import Any
 PATH_KEYS = {
     ("run", "folder"),
     *(("data", key) for key in ("root", "hand_model", "sealed_faces", "joint_regressor")),
-    *(("data", key) for key in ("image_lmdb", "mask_lmdb", "fit_cache")),
+    *(("data", key) for key in ("image_archive", "image_lmdb", "mask_lmdb", "fit_cache")),
     ("experiments", "*", "load_ckpt"),
     ("experiments", "*", "model", "pretrained"),
     *(("experiments", "*", "training", key) for key in ("load_from", "resume_ckpt")),

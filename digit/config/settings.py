@@ -58,6 +58,25 @@ class DataSettings:
     joint_regressor: str | None = _key(
         None, "J_regressor_mano_ih26m.npy (21x778) for MANO; without it fit errors are approximate."
     )
+    image_archive: str | None = _key(
+        None, "Folder with the pieces of the images' tar as downloaded, to read the images there instead of images/."
+    )
+    download: bool = _key(
+        False,
+        "Download annotations and images (to image_archive, or else to archive/ below root); asks for the licence.",
+    )
+    accept_licence: bool = _key(
+        False, "You accept the terms of InterHand2.6M (CC BY-NC 4.0), which `digit download` shows."
+    )
+    mirrors: tuple[str, ...] = _key(
+        (
+            "https://fb-baas-f32eacb9-8abb-11eb-b2b8-4857dd089e15.s3.amazonaws.com/InterHand2.6M/"
+            "InterHand2.6M.images.5.fps.v1.0/",
+            "https://github.com/facebookresearch/InterHand2.6M/releases/download/v1.0/",
+        ),
+        "Addresses below which the files of the release lie, in order of preference; your institute's copy, say.",
+        minItems=1,
+    )
     image_lmdb: str | None = _key(
         None, "interhand.lmdb that the original's scripts packed, to take the images from it instead of the JPEG files."
     )
@@ -315,6 +334,10 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
             problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
         if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
             problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
+        if raw.get("data", {}).get("image_lmdb") and raw["data"].get("image_archive"):
+            problems.append("data.image_archive and data.image_lmdb: both say where the images are; set one to null")
+        if raw.get("data", {}).get("download") and raw["data"].get("source") != "interhand":
+            problems.append("data.download: needs data.source: interhand; the embedded data set is not downloaded")
         problems += path_problems(raw)
     if problems:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))

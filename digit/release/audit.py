@@ -1,9 +1,6 @@
 """The questions that ``check`` asks of a data folder beyond its annotations. Each adds to a list of problems."""
 
-import os
-from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,17 @@ from digit.release.interhand import RELEASE_IMAGES, Columns, Release, texts
 from digit.release.plausibility import judge_rootnet
 from digit.release.problems import Problems
 from digit.run.console import track
-from digit.run.errors import UserError
 from digit.run.layout import ROOTNET_FILES
 from digit.skeleton import FIRST_LABEL, HANDS, JOINT_NAMES, PARENTS
-from digit.store.jpeg import find_damage_inside, jpeg_orientation, read_file
+from digit.store.image_source import ImageSource
+from digit.store.jpeg import find_damage_inside, jpeg_orientation
 from digit.store.masks import pixels_per_hand
-from digit.store.prefetch import map_ahead
 
 OLDER_LAYOUTS = ("all", "human_annot", "machine_annot")
 """Folders of annotations/ in release v0.0."""
 
 READERS = 8
-"""Threads that list folders, or read and decode images; both leave Python's lock to the others."""
+"""Threads that read and decode images; they leave Python's lock to the others."""
 
 
 def audit_folders(release: Release, problems: Problems) -> None:
@@ -66,37 +62,10 @@ def compare_with_release(split: str, images: int, synthetic: bool) -> str:
     )
 
 
-def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that are not below ``folder``, found by listing each sub-folder once.
-
-    Raises:
-        UserError: when a sub-folder is there but cannot be listed.
-    """
-    expected: dict[str, set[str]] = defaultdict(set)
-    for name in names:
-        parent, _, base = name.rpartition("/")
-        expected[parent].add(base)
-
-    def absent(parent: str) -> list[str]:
-        try:
-            with os.scandir(folder / parent) as entries:
-                present = {entry.name for entry in entries}
-        except (FileNotFoundError, NotADirectoryError):
-            present = set()
-        except OSError as error:
-            raise UserError(
-                f"{folder / parent}: cannot be read ({error.strerror}); check the disk and your rights"
-            ) from error
-        return [f"{parent}/{base}" if parent else base for base in sorted(expected[parent] - present)]
-
-    with ThreadPoolExecutor(READERS) as pool:
-        return [name for found in pool.map(absent, sorted(expected)) for name in found]
-
-
 def decode_images(
-    folder: Path, names: Sequence[str], widths: np.ndarray, heights: np.ndarray
+    source: ImageSource, split: str, names: Sequence[str], widths: np.ndarray, heights: np.ndarray
 ) -> tuple[dict[str, str], dict[str, int]]:
-    """Decode the images ``names`` below ``folder``.
+    """Decode the images ``names`` of a split.
 
     Returns:
         The reason for each that is damaged or of another size; and the EXIF orientation of each that has one.
@@ -104,13 +73,14 @@ def decode_images(
     Raises:
         UserError: when one cannot be read for a reason that says nothing about it.
     """
+    sizes = dict(zip(names, zip(widths.tolist(), heights.tolist(), strict=True), strict=True))
 
-    def look(place: int) -> tuple[str | None, int]:
-        content = read_file(f"{folder}/{names[place]}")[0]
-        damage = find_damage_inside(content, int(widths[place]), int(heights[place]))
+    def look(name: str) -> tuple[str | None, int]:
+        content = source.read(name)[0]
+        damage = find_damage_inside(content, *sizes[name])
         return damage, jpeg_orientation(content) if isinstance(content, bytes) else 1
 
-    looks = track(map_ahead(look, range(len(names)), READERS), f"check {folder.name}", len(names))
+    looks = track(source.visit(look, names, READERS), f"check {split}", len(names))
     seen = dict(zip(names, looks, strict=True))
     return (
         {name: damage for name, (damage, _) in seen.items() if damage},
@@ -118,11 +88,11 @@ def decode_images(
     )
 
 
-def audit_orientations(folder: Path, turned: dict[str, int], decoded: int, problems: Problems) -> None:
+def audit_orientations(place: str, turned: dict[str, int], decoded: int, problems: Problems) -> None:
     """Warn of files that viewers show turned or mirrored, and the data stages do not."""
     if turned:
         problems.warn(
-            folder,
+            place,
             f"of {decoded} images looked at, some carry an EXIF orientation, which other programs obey; here pixels "
             "stay as stored, because the annotations of the release refer to those",
             "if boxes and joints were annotated on the turned pictures, turn the pixels and clear the tag "

@@ -193,11 +193,9 @@ def judge_rootnet(
         return share
 
     rows = np.flatnonzero(columns["rootnet_valid"])
-    given_px, own_px = (geometry.square_box(columns[name][rows], 1.0) for name in ("rootnet_box_px", "box_px"))
     if not len(rows):
         return {}
-    larger = float(np.median(given_px[:, 2] / own_px[:, 2]))
-    same = overlap(given_px, geometry.square_box(own_px, larger))[:, None] >= SAME_BOX
+    same = same_boxes(columns["rootnet_box_px"][rows], columns["box_px"][rows])[:, None]
     other_images = "its annot_id are those of other images (30 fps, another release or order): "
     what = "bbox: {} of RootNet's boxes are the annotated ones of their annot_id"
     shares = {"same_box": compare(same, np.ones_like(same), what, other_images)}
@@ -209,6 +207,13 @@ def judge_rootnet(
         what = f"abs_depth: {{}} of RootNet's depths are within {FARTHEST_DEPTH_MM:g} mm of the annotated roots"
         shares["near_depth"] = compare(near, known, what, factor_words(ratio, "abs_depth") or other_images)
     return shares
+
+
+def same_boxes(given_px: np.ndarray, own_px: np.ndarray) -> np.ndarray:
+    """Which boxes (n, 4) of RootNet's are the annotated ones, made square and enlarged by the same factor for all."""
+    given_px, own_px = geometry.square_box(given_px, 1.0), geometry.square_box(own_px, 1.0)
+    larger = float(np.median(given_px[:, 2] / own_px[:, 2]))
+    return overlap(given_px, geometry.square_box(own_px, larger)) >= SAME_BOX
 
 
 def _root_depths_mm(columns: Columns, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

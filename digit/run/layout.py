@@ -55,6 +55,14 @@ class Layout:
         """Where the RootNet results of a split may lie, newest name first; training has none."""
         return rootnet_paths(self.dataset, split)
 
+    def members(self) -> Path:
+        """What the headers of the archive say, where nothing can be kept beside its pieces."""
+        return self.run / "members"
+
+    def download(self) -> Path:
+        """What was downloaded, and what a person has to get."""
+        return self.run / "download.json"
+
     def settings(self, stage: str) -> Path:
         """The part of the configuration that one stage depends on; ``stage`` may be ``experiments/<name>``."""
         return self.run / "settings" / f"{stage}.yaml"

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from digit.archive.audit import audit_archive
+from digit.archive.source import ImageArchive, open_images
 from digit.config import Config
 from digit.hand.official import load_hand_files
 from digit.original import reading as original
@@ -17,7 +19,6 @@ from digit.release.audit import (
     audit_rootnet,
     compare_with_release,
     decode_images,
-    missing_images,
     seeded_sample,
 )
 from digit.release.interhand import Columns, Release, texts
@@ -29,6 +30,7 @@ from digit.run.errors import UserError
 from digit.run.files import remove, write_json
 from digit.run.layout import Layout
 from digit.store.image_files import MOST_LEFT_OUT, doubt
+from digit.store.image_source import ImageSource
 from digit.store.shards import Store
 
 
@@ -82,25 +84,33 @@ def _audit_samples(
         "joints": judge_annotations(columns, release, split, problems) if linked else {},
         "release": compare_with_release(split, count, release.synthetic),
         "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
-        "images": _audit_images(config, release, split, columns, problems),
+        "images": _audit_images(config, split, columns, problems),
         "masks": _audit_masks(config, split, columns, problems),
         "mano": audit_mano(columns, release, split, problems) if linked else {},
     }
 
 
-def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
+def _audit_images(config: Config, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
     names = texts(columns["file_name"])
-    missing, damaged, decoded = _look_at_images(config, release, split, columns, names, problems)
-    packed, root = config.data.image_lmdb, release.root
-    remedy = original.IMAGES_REMEDY if packed else release.remedy("images")
+    packed = config.data.image_lmdb
+    where, remedy, key = packed or "", original.IMAGES_REMEDY, "data.image_lmdb"
+    missing: list[str] = []
+    damaged: dict[str, str] = {}
+    decoded = 0
+    with problems.gathering():
+        if packed is not None:
+            source: ImageSource | original.OriginalStore = original.OriginalStore(Path(packed), split, "images")
+        else:
+            source = open_images(config, split)
+            where, remedy, key = source.place, source.remedy, source.key
+        missing, damaged, decoded = _look_at_images(config, source, split, columns, names, problems)
     too_many = len(missing) > MOST_LEFT_OUT * len(names) or len(damaged) > MOST_LEFT_OUT * decoded
-    if too_many and not packed:
-        remedy += f"; {doubt(root)}"
+    if too_many:
+        remedy += f"; {doubt(key)}"
     elif config.data.damaged_images == "fail":
         remedy += ", or set data.damaged_images: exclude to leave these samples out"
     note = problems.error if too_many or config.data.damaged_images == "fail" else problems.warn
-    where = packed or release.images(split)
     if missing:
         note(where, "images are missing", remedy, missing)
     if damaged:
@@ -110,30 +120,29 @@ def _audit_images(config: Config, release: Release, split: str, columns: Columns
 
 
 def _look_at_images(
-    config: Config, release: Release, split: str, columns: Columns, names: list[str], problems: Problems
+    config: Config,
+    source: ImageSource | original.OriginalStore,
+    split: str,
+    columns: Columns,
+    names: list[str],
+    problems: Problems,
 ) -> tuple[list[str], dict[str, str], int]:
     """Names of missing images, reasons of damaged ones, and how many were decoded."""
-    folder, packed, store = release.images(split), config.data.image_lmdb, None
-    if packed is None and not folder.is_dir():
-        problems.error(folder, "this folder does not exist", f"{release.remedy('images')}; {doubt(release.root)}")
-        return [], {}, 0
-    with problems.gathering():
-        if packed is not None:
-            store = original.OriginalStore(Path(packed), split, "images")
-        missing = store.missing(names) if store else missing_images(folder, names)
-        gone = set(missing)
-        present = np.array([place for place, name in enumerate(names) if name not in gone], int)
-        present = seeded_sample(present, config.data.check_images, config.run.seed)
-        looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
-        if store is None:
-            damaged, turned = decode_images(folder, looked_at, widths, heights)
-            audit_orientations(folder, turned, len(present), problems)
-            return missing, damaged, len(present)
-        original.require_pictures(store, names)
-        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
-        damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
+    if isinstance(source, ImageArchive):
+        audit_archive(source, names, problems)
+    missing = source.missing(names)
+    gone = set(missing)
+    present = np.array([place for place, name in enumerate(names) if name not in gone], int)
+    present = seeded_sample(present, config.data.check_images, config.run.seed)
+    looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
+    if not isinstance(source, original.OriginalStore):
+        damaged, turned = decode_images(source, split, looked_at, widths, heights)
+        audit_orientations(source.place, turned, len(present), problems)
         return missing, damaged, len(present)
-    return [], {}, 0
+    original.require_pictures(source, names)
+    contents = original.read_images(source, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
+    damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
+    return missing, damaged, len(present)
 
 
 def _audit_masks(config: Config, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from digit.archive.source import open_images
 from digit.config import Config
 from digit.original import reading as original
-from digit.release.interhand import Release
 from digit.run.console import log, track
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples.index import SplitIndex, open_index
 from digit.store.earlier import Earlier
 from digit.store.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_check
+from digit.store.image_source import ImageSource
 from digit.store.shards import write_shard
 
 LISTED = 50
@@ -72,7 +73,7 @@ def _files(
     """JPEG files of ``rows``, or None where images come from the original's store."""
     if config.data.image_lmdb is not None:
         return None
-    return ImageFiles(Release.of(config).images(index.split), index.keys(rows), suspects, earlier)
+    return ImageFiles(open_images(config, index.split), index.keys(rows), suspects, earlier)
 
 
 def _suspects(config: Config, split: str) -> set[str]:
@@ -113,18 +114,16 @@ def _sound_images(
         elif exclude or not excluded:
             yield name, content
     if excluded and (not exclude or len(excluded) > MOST_LEFT_OUT * len(names)):
-        raise UserError(_explain(excluded, len(names), config, index.split))
+        raise UserError(_explain(excluded, len(names), config, index.split, files.source if files else None))
 
 
-def _explain(damaged: dict[str, str], count: int, config: Config, split: str) -> str:
-    release = Release.of(config)
-    folder = config.data.image_lmdb or release.images(split)
-    remedy = release.remedy("images") if config.data.image_lmdb is None else original.IMAGES_REMEDY
+def _explain(damaged: dict[str, str], count: int, config: Config, split: str, source: ImageSource | None) -> str:
+    folder, remedy = (source.place, source.remedy) if source else (config.data.image_lmdb, original.IMAGES_REMEDY)
     lines = [f"  - {folder}/{name}: {reason}" for name, reason in list(damaged.items())[:LISTED]]
     if len(damaged) > LISTED:
         lines.append(f"  ... and {len(damaged) - LISTED} more")
     if len(damaged) > MOST_LEFT_OUT * count:
-        remedy += f"; {doubt(release.root)}"
+        remedy += f"; {doubt(source.key if source else 'data.image_lmdb')}"
     elif config.data.damaged_images == "fail":
         remedy += ", or set data.damaged_images: exclude to leave these samples out"
     return f"{len(damaged)} of {count} images of split {split} are missing or damaged:\n" + "\n".join([*lines, remedy])

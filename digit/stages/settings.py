@@ -16,10 +16,14 @@ ALWAYS = ("run.name", "run.folder", "data.source", "data.root")
 
 _HANDS = ("data.hand_model", "data.sealed_faces", "data.joint_regressor")
 
+_ARCHIVE = ("data.image_archive", "data.download")
+
 READS: dict[str, tuple[str, ...]] = {
     "synthesize": ("run.seed", "synthetic"),
+    "download": (*_ARCHIVE, "data.accept_licence", "data.mirrors", "data.image_lmdb", *_HANDS),
     "check": (
         "run.seed",
+        *_ARCHIVE,
         "data.image_lmdb",
         "data.mask_lmdb",
         "data.fit_cache",
@@ -30,7 +34,7 @@ READS: dict[str, tuple[str, ...]] = {
         *_HANDS,
     ),
     "index": (),
-    "images": ("data.shards", "data.image_lmdb", "data.damaged_images"),
+    "images": ("data.shards", *_ARCHIVE, "data.image_lmdb", "data.damaged_images"),
     "parts": ("data.shards", "data.mask_lmdb", "data.fit_cache", "data.max_fit_error_mm", "parts", *_HANDS),
     "evaluate": (
         "run.seed",

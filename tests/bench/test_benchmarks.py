@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bench.archive
 import bench.evaluate
 import bench.images
 import bench.index
@@ -27,7 +28,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saves the seconds that a fresh process needs for its imports, and leaves this one its cores."""
-    for module in (bench.index, bench.images, bench.parts, bench.loader, bench.evaluate):
+    for module in (bench.index, bench.images, bench.archive, bench.parts, bench.loader, bench.evaluate):
         monkeypatch.setattr(module, "in_fresh_process", lambda function, *arguments: function(*arguments))
         monkeypatch.setattr(module, "use_one_core", lambda: None, raising=False)
 
@@ -53,6 +54,14 @@ def test_images(work, capsys, monkeypatch, in_this_process):
     monkeypatch.setattr(bench.images, "PICTURES", 64)
     document = printed(bench.images.run(work, samples=40, samples_plain=4, repetitions=1), capsys)
     assert document["limit"] > 0
+
+
+def test_archive(work, capsys, monkeypatch, in_this_process):
+    monkeypatch.setattr(bench.archive, "PICTURES", 64)
+    monkeypatch.setattr(bench.archive, "PIECE_BYTES", 100_003)
+    document = printed(bench.archive.run(work, samples=40, repetitions=1), capsys)
+    assert document["files_created"] < document["files_created_plain"]
+    assert document["header_pass_warm_s_per_million"] > 0 and document["header_pass_cold_s_per_million"] > 0
 
 
 def test_parts(work, capsys, in_this_process):

@@ -13,10 +13,12 @@ FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 RULES = {
     name: body
     for file in [ROOT / "Snakefile", *FILES]
-    for name, body in re.findall(r"^ *rule (\w+):\n((?:[ ]+.*\n|\n)+)", file.read_text() + "\n", re.MULTILINE)
+    for name, body in re.findall(
+        r"^ *(?:rule|checkpoint) (\w+):\n((?:[ ]+.*\n|\n)+)", file.read_text() + "\n", re.MULTILINE
+    )
 }
 TARGETS = {"all", "check", "index", "images", "parts", "train", "evaluate"}
-PROMISED = TARGETS | {"report", "settings", "synthesize"}
+PROMISED = TARGETS | {"report", "settings", "synthesize", "download"}
 
 
 def _directives(body: str) -> set[str]:

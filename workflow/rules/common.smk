@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from digit.archive.pieces import archive_folder, piece_files
 from digit.config import SPLITS, resolve
 from digit.config.documents import read_document
 from digit.run.errors import UserError
@@ -60,6 +61,14 @@ def original_files(*paths):
     return present(*(f"{path}/data.mdb" if path and os.path.isdir(path) else path for path in paths))
 
 
+def archive_pieces(wildcards):
+    """Pieces of the images' tar that are there, where the images are read from them."""
+    folder = archive_folder(RUN)
+    if RUN.data.download:
+        checkpoints.download.get()
+    return piece_files(folder) if folder else []
+
+
 def rendered_files(wildcards):
     """The original's masks and fit errors of a split, where masks come from there."""
     cache = RUN.data.fit_cache
@@ -68,6 +77,8 @@ def rendered_files(wildcards):
 
 def data_files(wildcards):
     """What check and index read: with real data, the files that exist, so that check can name the rest."""
+    if RUN.data.download:
+        checkpoints.download.get()
     annotations, rootnet = LAYOUT.annotations(wildcards.split), LAYOUT.rootnet(wildcards.split)
     if SYNTHETIC:
         return [*annotations, *rootnet[:1], *LAYOUT.tables()]

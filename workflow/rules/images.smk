@@ -8,6 +8,7 @@ rule images_shard:
         # Says what is damaged inside. Checking again, say for another evaluation, packs and trains nothing anew.
         audit=ancient(rules.check_split.output.audit),
         jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
+        pieces=archive_pieces,
         packed=lambda wildcards: original_files(RUN.data.image_lmdb),
     output:
         store=LAYOUT.images("{split}", "{shard}"),
