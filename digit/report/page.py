@@ -18,7 +18,7 @@ from digit.report.samples import DISPLAY_PX, Sample, bone_colors
 from digit.skeleton import BONES, FINGERS, HANDS, JOINTS_PER_HAND
 
 FOLDER = Path(__file__).parent
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
+LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone", "heatmap")
 
 
 def render(
@@ -128,11 +128,13 @@ def _training_charts(trained: Trained) -> list[dict[str, Any]]:
         ]
 
     loss = {"train_loss": ("sum", "all")}
-    loss |= {f"train_{name}": (name.replace("_", " "), f"tone{k}") for k, name in enumerate(LOSSES)}
+    # A loss of weight 0 has no place on a logarithmic axis.
+    weighed = [name for name in LOSSES if any(history.get(f"train_{name}", []))]
+    loss |= {f"train_{name}": (name.replace("_", " "), f"tone{LOSSES.index(name)}") for name in weighed}
     errors = {
         f"val_mpjpe_{name}": (f"MPJPE {name.upper() if name != 'all' else name}", name) for name in ("sh", "ih", "all")
     }
-    errors |= {"val_mrrpe": ("MRRPE", "tone3")}
+    errors |= {"val_pa_mpjpe_all": ("PA-MPJPE all", "tone4"), "val_mrrpe": ("MRRPE", "tone3")}
     shares = {"val_handedness_accuracy": ("handedness accuracy", "tone1"), "val_part_iou": ("part IoU", "tone2")}
     specifications: tuple[tuple[str, dict[str, tuple[str, str]], str, dict[str, Any]], ...] = (
         ("Training losses, weights included, mean of each epoch (logarithmic).", loss, "loss", {"logarithmic": True}),

@@ -27,8 +27,8 @@ from digit.training.batches import batch_loader
 from digit.training.states import Guard, StateFiles, is_measured
 from digit.training.watch import overlays, quiet_lightning
 
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
-MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "mrrpe", "handedness_accuracy", "part_iou")
+LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone", "heatmap")
+MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou")
 COLUMNS = (
     "epoch", "step", "seconds", "lr", "train_loss",
     *(f"train_{name}" for name in LOSSES), *(f"val_{name}" for name in MEASURED),
