@@ -34,5 +34,33 @@ PRESETS: dict[str, dict[str, Any]] = {
             "num_workers": 0,
         },
     },
+    "small": {
+        "model": {
+            "backbone": "tf_efficientnet_lite0",
+            "neck": 64,
+            "input_size": 128,
+            "segm_upsample": [16, 16],
+            "segm_features": [16, 32],
+            "unet": [32, 48, 64, 96],
+            "head": [32, 48, 64, 96],
+        },
+        "augment": {"translation": 0.08, "rotation_deg": 45.0},
+        "losses": {"joint": 8.0, "rel_root_depth": 0.2},
+        "training": {
+            "max_epoch": 25,
+            "batch_size": 32,
+            "iter_batch": 16,
+            "optimizer": "adamw",
+            "lr": 1e-3,
+            "schedule": "one_cycle",
+            "weight_decay": 0.01,
+            "clip_norm": 10.0,
+            "precision": "bf16",
+            "eval_every_epoch": 1,
+            "recalibrate_images": 512,
+            "devices": 2,
+            "num_workers": 0,
+        },
+    },
 }
 """What each preset changes from the paper's values, which are the dataclasses' defaults."""
