@@ -1,5 +1,6 @@
 """Image encoders: timm's HRNet up to its highest-resolution branch, torchvision's ResNet up to its last maps."""
 
+import logging
 from collections import OrderedDict
 from typing import Any
 
@@ -79,6 +80,7 @@ def _pyramid(name: str, pretrained: str | None, width: int) -> tuple[nn.Module, 
         origin = load_from_package(classifier, name, pretrained)
     else:
         origin = load_file(classifier, name, pretrained, PYRAMID_REMEDY)
+    logging.getLogger("timm.models._builder").setLevel(logging.ERROR)  # the classifier's last layers are left out
     given = {"state_dict": classifier.state_dict()}
     return (
         Pyramid(_features(name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=given), width),

@@ -78,7 +78,7 @@ def load_file(net: nn.Module, name: str, pretrained: str | None, remedy: str) ->
             f"is it another network? {remedy}"
         )
     net.load_state_dict({key: state[key] for key in expected})
-    return f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})"
+    return f"{path.name} (sha256 {sha256(path)[:16]})"
 
 
 def _read_state(path: Path, remedy: str) -> dict[str, Tensor]:
@@ -136,10 +136,10 @@ def load_from_torchvision(net: nn.Module, name: str) -> str:
     return f"torchvision's ImageNet weights ({name}, IMAGENET1K_V1)"
 
 
-def load_from_package(net: nn.Module, name: str, package: str) -> str:
-    """Load a backbone's tensors from an installed package of :data:`PACKAGES`.
+def load_from_package(classifier: nn.Module, name: str, package: str) -> str:
+    """Load a whole classifier's tensors from an installed package of :data:`PACKAGES`.
 
-    The file names tensors in its own way, so they are matched by position and checked by their shapes; then the whole
+    The file names tensors in its own way, so they are matched by position and checked by their shapes; then the
     classifier must recognise a picture.
 
     Returns:
@@ -152,20 +152,22 @@ def load_from_package(net: nn.Module, name: str, package: str) -> str:
     if name != known.backbone:
         raise UserError(f"model.pretrained: {package} holds weights of {known.backbone}, not of model.backbone {name}")
     path = _weights_file(package, known)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256(path)
     if digest != known.sha256:
         raise UserError(f"{path}: is not the file of {package} {known.version}; install it again: {_install(known)}")
     tensors = list(torch.load(path, map_location="cpu", weights_only=True).values())
-    classifier = timm.create_model(name)
-    names = list(classifier.state_dict())
-    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in classifier.state_dict().values()]:
+    expected = classifier.state_dict()
+    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected.values()]:
         raise UserError(f"{path}: its tensors do not fit {name} of timm {timm.__version__} in order and shape")
-    classifier.load_state_dict(dict(zip(names, tensors, strict=True)))
+    classifier.load_state_dict(dict(zip(expected, tensors, strict=True)))
     if _class_of_coffee(classifier, known) != ESPRESSO:
         raise UserError(f"{path}: {name} with these weights does not recognise a cup of coffee; has timm reordered it?")
-    state = classifier.state_dict()
-    net.load_state_dict({key: state[key] for key in net.state_dict()})
     return f"{package} {known.version} (sha256 {digest[:16]})"
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _install(known: Package) -> str:
