@@ -62,6 +62,7 @@ def light_visibility(
     occluder_faces: np.ndarray,
     directions: np.ndarray,
     shadows: Shadows,
+    closed: bool = False,
 ) -> np.ndarray:
     """How much of each directional light reaches each point: (K, N) float32 in 0..1, soft at shadow edges.
 
@@ -72,6 +73,7 @@ def light_visibility(
         occluder_faces: (M, 3).
         directions: (K, 3) unit vectors towards the lights.
         shadows: sampling of the shadow maps.
+        closed: whether what casts shadows is closed and wound outwards, so that half of its faces need no drawing.
     """
     centre = (occluder_mm.min(axis=0) + occluder_mm.max(axis=0)) / 2
     radius = np.linalg.norm(occluder_mm - centre, axis=1).max()
@@ -84,7 +86,8 @@ def light_visibility(
         frame = _light_frame(direction)
         seen_mm = (occluder_mm - centre) @ frame.T
         seen_mm[:, 2] += LIGHT_DISTANCE_MM
-        _, depth_mm = face_buffer(seen_mm, occluder_faces, focal_px, princpt_px, size, size)
+        faces = front_faces(seen_mm, occluder_faces) if closed else occluder_faces
+        _, depth_mm = face_buffer(seen_mm, faces, focal_px, princpt_px, size, size)
         _sample_shadow(offset_mm @ frame.T, depth_mm, focal_px[0], princpt_px[0], shadows.tolerance_mm, visibility[k])
     return visibility
 
@@ -232,6 +235,7 @@ def draw(
     princpt_px: np.ndarray,
     size_px: tuple[int, int],
     samples: int = 2,
+    closed: bool = False,
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
     """Draw coloured vertices, antialiased by ``samples`` x ``samples`` points in each pixel.
 
@@ -243,11 +247,14 @@ def draw(
         princpt_px: (2,) principal point.
         size_px: width and height of the picture.
         samples: samples along each side of a pixel.
+        closed: whether the mesh is closed and wound outwards, so that faces seen from behind need no drawing.
 
     Returns:
         (h, w, 4) float32 premultiplied RGB and coverage of the window that the mesh touches, and the window's
         rows and columns in the picture. The window is empty when nothing is in view.
     """
+    if closed:
+        faces = front_faces(points_cam_mm, faces)
     seen_px = points_cam_mm[:, :2] / points_cam_mm[:, 2:] * focal_px + princpt_px
     low = np.clip(np.floor(seen_px.min(axis=0)).astype(int) - 1, 0, size_px)
     high = np.clip(np.ceil(seen_px.max(axis=0)).astype(int) + 2, 0, size_px)
@@ -261,6 +268,22 @@ def draw(
     )
     fine_px = (seen_px - low + 0.5) * samples - 0.5
     return _resolve(face_index, fine_px, 1 / points_cam_mm[:, 2], faces, colors, samples), window
+
+
+@njit(cache=True)
+def front_faces(points_cam_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The faces (M, 3) of points (N, 3), camera frame, whose outer side is seen: (K, 3)."""
+    seen = np.empty_like(faces)
+    count = 0
+    for m in range(len(faces)):
+        a, b, c = faces[m, 0], faces[m, 1], faces[m, 2]
+        ax, ay, az = points_cam_mm[a, 0], points_cam_mm[a, 1], points_cam_mm[a, 2]
+        ux, uy, uz = points_cam_mm[b, 0] - ax, points_cam_mm[b, 1] - ay, points_cam_mm[b, 2] - az
+        vx, vy, vz = points_cam_mm[c, 0] - ax, points_cam_mm[c, 1] - ay, points_cam_mm[c, 2] - az
+        if (uy * vz - uz * vy) * ax + (uz * vx - ux * vz) * ay + (ux * vy - uy * vx) * az < 0:
+            seen[count] = faces[m]
+            count += 1
+    return seen[:count]
 
 
 @njit(cache=True)

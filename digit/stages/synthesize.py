@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
 from digit.config import SPLITS, Config
@@ -16,11 +17,14 @@ from digit.files import replacing
 from digit.hand.mano import Hands, load_hands
 from digit.layout import Layout
 from digit.synthetic.annotate import FrameTruth, Sample, annotate_frame, annotate_sample
+from digit.synthetic.interaction import face_cameras, pose_frame
 from digit.synthetic.lighting import vary
 from digit.synthetic.photograph import encode_jpeg, photograph
+from digit.synthetic.photos import photo_files
 from digit.synthetic.plan import FRAME_STREAM, Capture, Frame, generator, make_capture, plan_split
 from digit.synthetic.poses import sample_hands
 from digit.synthetic.release import file_name, verify, write_split, write_tables
+from digit.synthetic.rich import person_of, stage_frame, take_picture
 from digit.synthetic.scene import build_surface, light_surface
 
 FRAMES_PER_TASK = 4
@@ -65,16 +69,29 @@ def record_frame(config: Config, root: Path, frame: Frame) -> tuple[FrameTruth, 
         _capture(config, frame),
         _hands(),
     )
-    posed = sample_hands(rng, hands, capture.subject.shape, frame.hand_type, config.synthetic.views)
+    settings = config.synthetic
+    rich, views = settings.variety == "rich", settings.views
+    cameras = [capture.rig[number] for number in frame.cameras]
+    if rich:
+        posed = pose_frame(rng, hands, capture.subject.shape, frame.hand_type)
+        posed = face_cameras(rng, hands, posed, np.stack([camera.position_mm for camera in cameras]))
+    else:
+        posed = sample_hands(rng, hands, capture.subject.shape, frame.hand_type, views)
     truth = annotate_frame(rng, hands, posed)
-    lit = light_surface(build_surface(rng, hands, posed, capture.subject), vary(rng, capture.studio))
+    if rich:
+        person = person_of(config.run.seed, frame.split, frame.capture, settings)
+        lit, photos = stage_frame(rng, hands, posed, person, cameras), photo_files(settings.photos, frame.split)
+    else:
+        lit = light_surface(build_surface(rng, hands, posed, capture.subject), vary(rng, capture.studio))
     samples = []
-    for number in frame.cameras:
-        camera = capture.rig[number]
+    for camera in cameras:
         samples.append(annotate_sample(rng, truth, camera))
         path = root / "images" / frame.split / file_name(frame, camera)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_jpeg(photograph(rng, lit, camera, capture.backdrop, capture.darkness)))
+        if rich:
+            path.write_bytes(take_picture(rng, lit, camera, photos))
+        else:
+            path.write_bytes(encode_jpeg(photograph(rng, lit, camera, capture.backdrop, capture.darkness)))
     return truth, tuple(samples)
 
 

@@ -1,5 +1,7 @@
 """Hands that touch without passing through each other."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 
@@ -41,12 +43,38 @@ def depths(points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray) -
     return depth, nearest, np.sqrt(gap)
 
 
+@njit(cache=True)
+def depths_inside(
+    points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """As :func:`depths`, but points outside the surface's bounding box count as outside at once.
+
+    Several times as fast for hands that touch in places; the nearest vertex of such a point is given as 0 and the
+    smallest distance is that of the others.
+    """
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for v in range(len(surface_mm)):
+        for k in range(3):
+            low[k], high[k] = min(low[k], surface_mm[v, k]), max(high[k], surface_mm[v, k])
+    within = np.zeros(len(points_mm), np.bool_)
+    for p in range(len(points_mm)):
+        x, y, z = points_mm[p, 0], points_mm[p, 1], points_mm[p, 2]
+        within[p] = low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]
+    chosen = np.flatnonzero(within)
+    depth, nearest = np.zeros(len(points_mm)), np.zeros(len(points_mm), np.int64)
+    some_depth, some_nearest, gap = depths(points_mm[chosen], surface_mm, normals)
+    depth[chosen], nearest[chosen] = some_depth, some_nearest
+    return depth, nearest, gap
+
+
 def separate(
     right_mm: np.ndarray,
     left_mm: np.ndarray,
     right_normals: np.ndarray,
     left_normals: np.ndarray,
     rounds: int = 16,
+    allowed_mm: float = ALLOWED_DEPTH_MM,
+    measure: Callable[..., tuple[np.ndarray, np.ndarray, float]] = depths,
 ) -> np.ndarray | None:
     """Shift (3,) mm to add to the left hand and subtract from the right so that they no longer overlap.
 
@@ -56,16 +84,18 @@ def separate(
         right_normals: (V, 3) outward.
         left_normals: (V, 3) outward.
         rounds: attempts before giving up.
+        allowed_mm: depth by which the hands may overlap.
+        measure: ``depths``, or ``depths_inside`` for speed.
 
     Returns:
         The shift, or None when ``rounds`` pushes were not enough.
     """
     shift = np.zeros(3)
     for _ in range(rounds):
-        depth_left, at_right, _ = depths(left_mm + shift, right_mm - shift, right_normals)
-        depth_right, at_left, _ = depths(right_mm - shift, left_mm + shift, left_normals)
+        depth_left, at_right, _ = measure(left_mm + shift, right_mm - shift, right_normals)
+        depth_right, at_left, _ = measure(right_mm - shift, left_mm + shift, left_normals)
         deepest = max(depth_left.max(), depth_right.max())
-        if deepest <= ALLOWED_DEPTH_MM:
+        if deepest <= allowed_mm:
             return shift
         push = depth_left @ right_normals[at_right] - depth_right @ left_normals[at_left]
         length = np.linalg.norm(push)

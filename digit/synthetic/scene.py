@@ -76,15 +76,25 @@ def build_surface(rng: np.random.Generator, hands: Hands, posed: dict[str, Posed
     )
 
 
-def light_surface(surface: Surface, studio: Studio) -> LitSurface:
-    """Cast all shadows and gather the light at every vertex, for any number of cameras."""
+def light_surface(
+    surface: Surface,
+    studio: Studio,
+    lamp_shadows: Shadows = LAMP_SHADOWS,
+    dome_shadows: Shadows = DOME_SHADOWS,
+    closed: bool = False,
+) -> LitSurface:
+    """Cast all shadows and gather the light at every vertex, for any number of cameras.
+
+    ``closed``: whether the surface is closed and wound outwards, which makes it faster.
+    """
     lamps_seen = light_visibility(
         surface.vertices_mm,
         surface.normals,
         surface.vertices_mm,
         surface.faces,
         studio.lamps.directions,
-        LAMP_SHADOWS,
+        lamp_shadows,
+        closed,
     )
     dome_seen = light_visibility(
         surface.vertices_mm,
@@ -92,7 +102,8 @@ def light_surface(surface: Surface, studio: Studio) -> LitSurface:
         surface.coarse_mm,
         surface.coarse_faces,
         studio.dome.directions,
-        DOME_SHADOWS,
+        dome_shadows,
+        closed,
     )
     light = gather_light(
         surface.normals, studio.lamps.directions, studio.lamps.radiance, lamps_seen, SKIN_WRAP

@@ -1,0 +1,136 @@
+"""Frames and pictures of variety ``rich``: people, clothes, things, light and surroundings of any kind."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from digit.config import SyntheticSettings
+from digit.geometry import world_to_camera
+from digit.hand.mano import Hands
+from digit.hand.mesh import seal
+from digit.hand.open_hand.skin import load_skin
+from digit.render.shading import Shadows, add_highlights, draw, vertex_normals
+from digit.synthetic import lens
+from digit.synthetic.cameras import Camera
+from digit.synthetic.illumination import PLACES, draw_light
+from digit.synthetic.outfit import Outfit, arm_pieces, draw_outfit, ring_pieces
+from digit.synthetic.person import Person, complexion, make_person
+from digit.synthetic.plan import PERSON_STREAM, generator, make_capture
+from digit.synthetic.poses import PosedHand
+from digit.synthetic.props import draw_prop
+from digit.synthetic.scene import SKIN_RIM, LitSurface, Surface, light_surface
+from digit.synthetic.scenery import choose_kind, paint_scenery
+from digit.synthetic.solids import Piece
+from digit.synthetic.subjects import gloss
+
+LAMP_SHADOWS = Shadows(texel_mm=1.4, offset_mm=1.4, tolerance_mm=3.0)
+DOME_SHADOWS = Shadows(texel_mm=4.0, offset_mm=2.5, tolerance_mm=4.0)
+
+PROP_SHARE = 0.18
+"""Share of the frames in which a hand holds something."""
+
+NEAREST_ARM = 0.45
+"""Forearms end where they would come nearer to a camera than this share of its distance to the hands."""
+
+SKIN_GLOSS_RANGE = (6.0, 40.0)
+
+
+@cache
+def person_of(seed: int, split: str, capture: int, settings: SyntheticSettings) -> Person:
+    """The subject of a capture, with looks."""
+    rng = generator(seed, split, PERSON_STREAM, capture)
+    return make_person(rng, make_capture(seed, split, capture, settings).subject)
+
+
+def stage_frame(
+    rng: np.random.Generator, hands: Hands, posed: dict[str, PosedHand], person: Person, cameras: list[Camera]
+) -> LitSurface:
+    """Dress, equip and light the hands of one frame."""
+    outfit = draw_outfit(rng, _longest_arm(posed, cameras))
+    surface = build_surface(rng, hands, posed, person, outfit)
+    place = str(rng.choice(list(PLACES), p=list(PLACES.values())))
+    middle_mm = surface.coarse_mm.mean(axis=0)
+    towards = cameras[0].position_mm - middle_mm
+    light = draw_light(rng, place, towards / np.linalg.norm(towards))
+    return light_surface(surface, light, LAMP_SHADOWS, DOME_SHADOWS, closed=True)
+
+
+def build_surface(
+    rng: np.random.Generator, hands: Hands, posed: dict[str, PosedHand], person: Person, outfit: Outfit
+) -> Surface:
+    """Refine and paint the hands, and add all that is worn and held."""
+    pieces, coarse = [], []
+    holder = str(rng.choice(list(posed))) if rng.random() < PROP_SHARE else None
+    shine = np.exp(rng.uniform(*np.log(SKIN_GLOSS_RANGE)))
+    for side, hand in posed.items():
+        skin, paint = load_skin(side), complexion(side, person)
+        skin_mm = skin.subdivide(hand.vertices_mm)
+        skin_mm = skin_mm + vertex_normals(skin_mm, skin.faces) * paint.relief_mm[:, None]
+        joints_mm = hands[side].joints_world_mm(hand.vertices_mm)
+        turn = Rotation.from_rotvec(hand.pose[:3])
+        back, thumb = turn.apply([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        pieces.append(Piece(skin_mm, skin.faces, paint.albedo, np.maximum(gloss(side), shine).astype(np.float32)))
+        coarse.append((seal(hand.vertices_mm), hands[side].sealed_faces))
+        rim = skin_mm[SKIN_RIM], paint.albedo[SKIN_RIM]
+        extra = arm_pieces(rng, side, *rim, skin_mm.mean(axis=0), back, hand.elbow_axis, person, outfit)
+        extra += ring_pieces(side, joints_mm, skin_mm, outfit)
+        if side == holder:
+            extra.append(draw_prop(rng, joints_mm[[5, 9, 13, 17, 20]].mean(axis=0), -back, thumb))
+        pieces += extra
+        coarse += [piece[:2] for piece in extra]
+    vertices_mm, faces = _joined([piece[:2] for piece in pieces])
+    coarse_mm, coarse_faces = _joined(coarse)
+    return Surface(
+        vertices_mm=vertices_mm,
+        normals=vertex_normals(vertices_mm, faces),
+        faces=faces,
+        albedo=np.concatenate([piece.albedo for piece in pieces]).astype(np.float32),
+        gloss=np.concatenate([piece.gloss for piece in pieces]),
+        coarse_mm=coarse_mm,
+        coarse_faces=coarse_faces,
+    )
+
+
+def take_picture(rng: np.random.Generator, lit: LitSurface, camera: Camera, photos: tuple[Path, ...]) -> bytes:
+    """One camera's JPEG of a lit surface before surroundings of its own."""
+    surface = lit.surface
+    colors = add_highlights(
+        surface.vertices_mm,
+        surface.normals,
+        surface.albedo * lit.light,
+        lit.light,
+        camera.position_mm,
+        lit.studio.lamps.directions,
+        lit.studio.lamps.radiance,
+        lit.lamps_seen,
+        surface.gloss,
+    )
+    points_cam_mm = world_to_camera(surface.vertices_mm, camera.rotation, camera.position_mm)
+    size_px = (camera.width, camera.height)
+    layer, window = draw(points_cam_mm, surface.faces, colors, camera.focal_px, camera.princpt_px, size_px, closed=True)
+    picture = paint_scenery(rng, choose_kind(rng, photos), photos, *size_px)
+    level = lens.lay_over(picture[window], layer)
+    return lens.encode(rng, lens.develop(rng, lens.blur(rng, picture), lens.exposure(rng, level), camera.grey))
+
+
+def _longest_arm(posed: dict[str, PosedHand], cameras: list[Camera]) -> float:
+    """How long forearms may be (mm) without coming close to a camera."""
+    longest = float("inf")
+    for hand in posed.values():
+        middle_mm = hand.vertices_mm.mean(axis=0)
+        for camera in cameras:
+            towards_mm = camera.position_mm - middle_mm
+            distance_mm = float(np.linalg.norm(towards_mm))
+            approach = float(hand.elbow_axis @ towards_mm / distance_mm)
+            if approach > 0:
+                longest = min(longest, (1 - NEAREST_ARM) * distance_mm / approach - 100)
+    return longest
+
+
+def _joined(meshes: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Several meshes as one: vertices (N, 3) and faces (M, 3)."""
+    starts = np.cumsum([0] + [len(vertices) for vertices, _ in meshes[:-1]])
+    faces = [faces + start for (_, faces), start in zip(meshes, starts, strict=True)]
+    return np.concatenate([vertices for vertices, _ in meshes]), np.concatenate(faces)
