@@ -212,6 +212,9 @@ class TrainingSettings:
         "val", "Subset evaluated during training: val, minival or smallval.", enum=["val", "minival", "smallval"]
     )
     max_epoch: int = _key(50, "Epochs.", minimum=1)
+    epochs_per_pass: int = _key(
+        1, "Epochs that together run once through the data: more for a large data set that trains slowly.", minimum=1
+    )
     batch_size: int = _key(64, "Samples per optimiser step, over all processes.", minimum=1)
     iter_batch: int = _key(32, "Samples per forward pass; gradients accumulate up to batch_size.", minimum=1)
     optimizer: Literal["adam", "adamw"] = _key("adam", "Optimiser.")

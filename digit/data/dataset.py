@@ -197,12 +197,15 @@ class EpochSampler(Sampler[int]):
         seed: of the order.
         rank: of this process.
         processes: that share each batch.
+        parts: epochs that together run once through the data set.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
+    def __init__(
+        self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1, parts: int = 1
+    ) -> None:
+        self.count, self.batch_size, self.seed, self.parts = count, batch_size, seed, parts
         self.rank, self.processes, self.epoch, self.done = rank, processes, 0, 0
-        self.batches = max(count // batch_size, 1)
+        self.batches = max(count // batch_size // parts, 1)
 
     def resume(self, epoch: int, done: int) -> None:
         """Let the next iteration run through ``epoch`` without the first ``done`` samples of this process."""
@@ -216,8 +219,10 @@ class EpochSampler(Sampler[int]):
         return self.batches * self.batch_size // self.processes
 
     def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
-        order = np.resize(order, self.batches * self.batch_size)
+        turn, part = divmod(self.epoch, self.parts)
+        order = np.random.default_rng((self.seed, turn)).permutation(self.count)
+        samples = self.batches * self.batch_size
+        order = np.resize(order[part * samples % self.count :], samples)
         mine = order.reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
         done, self.done = self.done, 0
         for start in range(done, len(mine), KEYS_AT_ONCE):

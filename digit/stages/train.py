@@ -22,7 +22,7 @@ from digit.layout import Layout
 from digit.model.module import DigitModule
 from digit.model.weights import load_into, load_model, read_weights
 from digit.processes import is_first_process
-from digit.training.batches import Batches, trained_on
+from digit.training.batches import Batches, steps_of, trained_on
 from digit.training.journal import Journal
 from digit.training.launch import TRY_AGAIN, require_workable, run_training
 from digit.training.resuming import foreign_state, journal_of, write_state
@@ -73,7 +73,7 @@ def _train(config: Config, experiment: str, settings: Experiment, request: StopR
     if _finished_meanwhile(folder, files):
         log.info("%s: another process has finished this very training meanwhile; nothing to train", experiment)
         return
-    module = DigitModule(settings, training.max_epoch * (len(dataset) // training.batch_size))
+    module = DigitModule(settings, steps_of(training, len(dataset)))
     beginning, step = _prepare(experiment, settings, module, files, provenance.json_digest(learnt_from))
     warning = provenance.backbone_warning(settings, beginning["backbone_weights"])
     log.info("%s: backbone weights: %s", experiment, beginning["backbone_weights"])

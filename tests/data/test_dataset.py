@@ -108,6 +108,28 @@ def test_epochs_have_their_own_order():
     assert [key - 20 for key in second] != first
 
 
+def test_epochs_that_are_parts_of_a_pass_see_every_sample_once_in_it():
+    whole, sampler = EpochSampler(21, 4, seed=3), EpochSampler(21, 4, seed=3, parts=2)
+    assert len(sampler) == 8
+    passes = []
+    for turn in range(2):
+        whole.set_epoch(turn)
+        shares = []
+        for part in range(2):
+            sampler.set_epoch(2 * turn + part)
+            shares += [np.array(list(sampler)) - sampler.epoch * 21]
+        passes.append(np.concatenate(shares))
+        assert len(set(passes[-1])) == 16
+        np.testing.assert_array_equal(passes[-1], np.array(list(whole))[:16] - turn * 21)
+    assert (passes[0] != passes[1]).any()
+
+
+def test_epochs_of_more_parts_than_batches_still_have_one():
+    sampler = EpochSampler(10, 8, seed=3, parts=5)
+    sampler.set_epoch(4)
+    assert len(sampler) == len(list(sampler)) == 8
+
+
 @pytest.mark.parametrize("lacking", ["drawn", "accepted"])
 def test_masks_are_empty_where_they_do_not_show_the_hands_of_the_sample(config, lacking):
     dataset = training_data(config)
