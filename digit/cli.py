@@ -14,11 +14,11 @@ import typer
 
 from digit import __version__
 from digit.config import Config, RootDepth, Split, load_config, to_dict
-from digit.console import configure_logging
-from digit.errors import UserError, words_for_people
-from digit.layout import Layout
-from digit.processes import end_with_workflow, only_writer
-from digit.switches import with_evaluation_switches, with_training_switches
+from digit.config.overrides import with_evaluation_switches, with_training_switches
+from digit.run.console import configure_logging
+from digit.run.errors import UserError, words_for_people
+from digit.run.layout import Layout
+from digit.run.processes import end_with_workflow, only_writer
 
 PIPELINE = "Stages, in the order of the pipeline"
 OTHER = "Other"

@@ -8,7 +8,6 @@ import timm
 import torchvision
 from torch import nn
 
-from digit.errors import UserError
 from digit.model.pretrained import (
     HRNET_REMEDY,
     PACKAGES,
@@ -21,6 +20,7 @@ from digit.model.pretrained import (
     load_from_torchvision,
 )
 from digit.model.pyramid import STRIDE, Pyramid
+from digit.run.errors import UserError
 
 
 def is_hrnet(name: str) -> bool:

@@ -14,7 +14,7 @@ HEAT_SIGMA = 1.0
 
 
 def digit_losses(prediction: Prediction, batch: dict[str, Tensor], weights: LossSettings) -> dict[str, Tensor]:
-    """Weighted losses of a batch of targets from :class:`digit.data.dataset.HandDataset`.
+    """Weighted losses of a batch of targets from :class:`digit.samples.dataset.HandDataset`.
 
     Returns:
         scalars ``joint``, ``rel_root_depth``, ``hand_type``, ``segm``, ``bone``, ``heatmap``, weights included.

@@ -14,8 +14,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from digit.console import log
-from digit.errors import UserError
+from digit.run.console import log
+from digit.run.errors import UserError
 
 RANDOM = "random"
 """How every description of weights begins that are not pretrained."""

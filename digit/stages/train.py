@@ -11,17 +11,17 @@ import lightning
 import psutil
 import yaml
 
-from digit import provenance
 from digit.config import Config, Experiment, to_dict
-from digit.console import log
-from digit.data.dataset import HandDataset
-from digit.data.prepared import open_dataset
-from digit.errors import UserError
-from digit.files import read_json, remove, replacing, write_json
-from digit.layout import Layout
 from digit.model.module import DigitModule
 from digit.model.weights import load_into, load_model, read_weights
-from digit.processes import is_first_process
+from digit.run import provenance
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import read_json, remove, replacing, write_json
+from digit.run.layout import Layout
+from digit.run.processes import is_first_process
+from digit.samples.dataset import HandDataset
+from digit.samples.opening import open_dataset
 from digit.training.batches import Batches, steps_of, trained_on
 from digit.training.journal import Journal
 from digit.training.launch import TRY_AGAIN, require_workable, run_training

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg")
 UNSUITABLE = ("pexels-2560067.jpg", "pexels-36444540.jpg")

@@ -7,9 +7,9 @@ import lightning
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from digit import provenance
 from digit.config import TrainingSettings
-from digit.data.dataset import EpochSampler, HandDataset, whole_batch
+from digit.run import provenance
+from digit.samples.dataset import EpochSampler, HandDataset, whole_batch
 
 
 def samples_per_step(training: TrainingSettings) -> int:

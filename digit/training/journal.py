@@ -17,11 +17,11 @@ from torch.utils.data import Subset
 
 from digit import metrics, scoring
 from digit.config import TrainingSettings
-from digit.console import SECONDS_BETWEEN_LINES, configure_logging, log
-from digit.data.dataset import Batch, HandDataset
-from digit.files import replacing
 from digit.model import inference
 from digit.model.module import DigitModule
+from digit.run.console import SECONDS_BETWEEN_LINES, configure_logging, log
+from digit.run.files import replacing
+from digit.samples.dataset import Batch, HandDataset
 from digit.training.averaging import WeightAverage
 from digit.training.batches import batch_loader
 from digit.training.states import Guard, StateFiles, is_measured

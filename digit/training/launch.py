@@ -11,9 +11,9 @@ from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnect
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from digit.config import Experiment, TrainingSettings
-from digit.console import log
-from digit.errors import UserError
 from digit.model.module import DigitModule
+from digit.run.console import log
+from digit.run.errors import UserError
 from digit.training.batches import Batches, accumulated, samples_per_step
 from digit.training.states import StateFiles, StopRequest
 from digit.training.watch import ProgressBar, loggers, quiet_lightning

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from digit.config import Experiment, to_dict
-from digit.errors import UserError
-from digit.files import replacing
 from digit.model.weights import build_model, own_experiment, read_weights
+from digit.run.errors import UserError
+from digit.run.files import replacing
 from digit.training.batches import accumulated
 
 MAY_DIFFER = {

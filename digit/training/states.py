@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from digit.config import TrainingSettings
-from digit.data.dataset import HandDataset
+from digit.samples.dataset import HandDataset
 
 CHECK_EVERY_STEPS = 50
 """Steps after which losses are looked at: looking makes the host wait for the device."""

@@ -15,11 +15,11 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from digit import figures
 from digit.config import TrainingSettings
-from digit.data.dataset import HandDataset
-from digit.errors import UserError
-from digit.files import replacing
 from digit.model.inference import to_device, to_inputs
 from digit.model.network import Network
+from digit.run.errors import UserError
+from digit.run.files import replacing
+from digit.samples.dataset import HandDataset
 from digit.skeleton import JOINT_HAND
 from digit.training.states import StateFiles
 

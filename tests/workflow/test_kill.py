@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from digit.data.store import Store
+from digit.store.shards import Store
 
 RUN = Path("results") / "micro"
 STORES = [f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split in ("train", "val") for k in (0, 1)]

@@ -8,9 +8,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from digit.config import SPLITS, resolve
-from digit.errors import UserError
-from digit.layout import Layout
-from digit.processes import WORKFLOW_PID, free_stale_lock
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.run.processes import WORKFLOW_PID, free_stale_lock
 from digit.stages.settings import as_yaml, stage_settings
 
 try:
