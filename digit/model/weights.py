@@ -16,6 +16,7 @@ from digit.config import Experiment, ModelSettings, resolve
 from digit.config.presets import PRESETS
 from digit.model.create import create_network
 from digit.model.network import Network
+from digit.model.shipped import SHIPPED, SUFFIX, read_safetensors, shipped_file
 from digit.run.errors import UserError
 
 PREFIX = "model.pose_reg."
@@ -36,11 +37,12 @@ HARMLESS: list[Any] = [
 """What Lightning checkpoints hold besides tensors: options, read as plain dictionaries, and single numbers."""
 
 
-def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Network:
+def load_model(weights: str | Path = "small", preset: str | ModelSettings = "paper") -> Network:
     """Load a network in evaluation mode.
 
     Args:
-        weights: one of our checkpoints, the released ``.pt`` or a ``.ckpt`` of the original.
+        weights: the name of weights that come with digit, or a file: one of our checkpoints or ``.safetensors``, the
+            released ``.pt`` or a ``.ckpt`` of the original.
         preset: sizes of the network when the file does not say: ``paper``, ``tiny`` or settings of its own.
 
     Raises:
@@ -48,7 +50,8 @@ def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Ne
             tensors without usable numbers; or when there is no such preset.
     """
     given = preset if isinstance(preset, ModelSettings) else preset_settings(preset)
-    content = read_weights(Path(weights))
+    weights = shipped_file(weights) if isinstance(weights, str) and weights in SHIPPED else Path(weights)
+    content = read_weights(weights)
     own = own_experiment(content, str(weights))
     return build_model(given if own is None else own.model, _tensors(content, str(weights)), str(weights))
 
@@ -111,6 +114,8 @@ def read_weights(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is a folder; give the file in it, such as best.ckpt or a .pt")
     if not path.is_file():
         raise UserError(f"{path}: no such file; train first (`snakemake train`) or download the weights")
+    if path.suffix == SUFFIX:
+        return read_safetensors(path)
     remedy = "delete it and train again (`snakemake train`), or download it again"
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
