@@ -11,7 +11,7 @@ CORES ?= all
 BIN := .venv/bin
 LOCKED := $(shell cat requirements.lock workflow/scripts/setup.sh | cksum | cut -d' ' -f1)
 READY := .venv/ready-$(LOCKED)
-REPORT := from digit.config import load_config as load; from digit.layout import Layout; \
+REPORT := from digit.config import load_config as load; from digit.run.layout import Layout; \
     print((Layout.of(load('config.yaml')).report() / 'index.html').resolve())
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore

@@ -15,7 +15,7 @@ import typer
 
 from bench import fabricate
 from bench.measure import command
-from digit.files import replacing
+from digit.run.files import replacing
 
 BENCHMARKS = ("index", "images", "parts", "loader", "evaluate")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"

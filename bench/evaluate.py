@@ -13,9 +13,9 @@ from bench.plain import evaluate as plain
 from bench.plain import index as plain_index
 from digit import metrics, scoring
 from digit.config import Config, ModelSettings
-from digit.data.index import open_index
-from digit.layout import Layout
 from digit.model.inference import Outputs
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 from digit.stages.index import index
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config, merge, resolve
-from digit.data.fits import PAIR, FitTable, write_fits
-from digit.data.index import SplitIndex, open_index
-from digit.data.store import write_shard
-from digit.layout import Layout, annotation_path
+from digit.run.layout import Layout, annotation_path
+from digit.samples.fits import PAIR, FitTable, write_fits
+from digit.samples.index import SplitIndex, open_index
 from digit.skeleton import HAND_TYPES, JOINT_COUNT
+from digit.store.shards import write_shard
 
 SPLIT = "train"
 CAMERAS = 80

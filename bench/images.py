@@ -13,12 +13,12 @@ from bench import fabricate
 from bench.measure import Goal, Result, alternate, command, in_fresh_process, show
 from bench.plain import images as plain
 from digit.config import Config
-from digit.data.earlier import Earlier, kept_path
-from digit.data.index import open_index
-from digit.data.store import Store
-from digit.layout import Layout
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
+from digit.store.earlier import Earlier, kept_path
+from digit.store.shards import Store
 
 FASTER, OF_COPYING, OF_BYTES = 30, 1.3, 1.05
 PICTURES = 256

@@ -15,12 +15,12 @@ from bench.measure import Goal, Result, command, in_fresh_process, private_mb, s
 from bench.plain import index as plain
 from digit import geometry
 from digit.config import AugmentSettings, Config, ModelSettings
-from digit.data.dataset import EpochSampler
-from digit.data.fits import read_fits
-from digit.data.index import COLUMNS
-from digit.data.prepared import open_dataset
-from digit.data.targets import rooted_validity
-from digit.layout import Layout
+from digit.run.layout import Layout
+from digit.samples.dataset import EpochSampler
+from digit.samples.fits import read_fits
+from digit.samples.index import COLUMNS
+from digit.samples.opening import open_dataset
+from digit.samples.targets import rooted_validity
 from digit.stages.index import index
 
 FASTER, SMALLER = 100, 20

@@ -15,10 +15,10 @@ from bench.plain import images as plain_images
 from bench.plain import index as plain_index
 from bench.plain.loader import PlainDataset, pack_masks
 from digit.config import AugmentSettings, Config, ModelSettings
-from digit.data.augment import draw_augmentation
-from digit.data.dataset import DECODE_COLOR, HandDataset
-from digit.data.prepared import open_dataset
-from digit.layout import Layout
+from digit.run.layout import Layout
+from digit.samples.augment import draw_augmentation
+from digit.samples.dataset import DECODE_COLOR, HandDataset
+from digit.samples.opening import open_dataset
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts

@@ -15,12 +15,12 @@ from bench import fabricate
 from bench.measure import Goal, Result, alternate, command, in_fresh_process, show, use_one_core
 from bench.plain.parts import Painter
 from digit.config import Config
-from digit.data.index import SplitIndex, open_index
-from digit.data.store import Store
 from digit.hand.mano import load_hands
-from digit.layout import Layout
+from digit.run.layout import Layout
+from digit.samples.index import SplitIndex, open_index
 from digit.stages.index import index
 from digit.stages.parts import parts
+from digit.store.shards import Store
 
 FASTER, SCALING = 6, 1.8
 ACCURACY = 0.999

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from digit.config import Experiment, resolve
 from digit.model.create import create_network
+from digit.model.flops import forward_gflop
 from digit.model.inference import to_device, to_inputs
 from digit.model.losses import digit_losses
 from digit.model.network import Network
-from digit.model.work import forward_gflop
 from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 
 Batch = dict[str, Tensor]
@@ -145,8 +145,8 @@ def real_batches(files: list[str], experiment: str, count: int, workers: int) ->
     from torch.utils.data import DataLoader
 
     from digit.config import load_config
-    from digit.data.dataset import whole_batch
-    from digit.data.prepared import open_dataset
+    from digit.samples.dataset import whole_batch
+    from digit.samples.opening import open_dataset
 
     config = load_config(*files)
     settings = config.experiments[experiment]

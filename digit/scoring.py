@@ -12,10 +12,10 @@ import numpy as np
 
 from digit import metrics
 from digit.config import RootDepth
-from digit.data.index import SplitIndex
-from digit.errors import UserError
-from digit.files import replacing
 from digit.model.inference import Outputs
+from digit.run.errors import UserError
+from digit.run.files import replacing
+from digit.samples.index import SplitIndex
 from digit.skeleton import LABEL_NAMES, ROOT_JOINTS
 
 BLOCK = 1 << 11

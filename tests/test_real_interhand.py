@@ -10,19 +10,20 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from digit import geometry, metrics, provenance, scoring
+from digit import geometry, metrics, scoring
 from digit.cli import app
 from digit.config import load_config, to_dict
-from digit.data.index import open_index
-from digit.data.prepared import open_dataset
-from digit.data.store import Store
-from digit.errors import UserError
-from digit.layout import Layout
 from digit.model.digit import Digit
 from digit.model.inference import Outputs
 from digit.model.weights import PREFIX
+from digit.run import provenance
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.samples.index import open_index
+from digit.samples.opening import open_dataset
 from digit.skeleton import JOINT_HAND
 from digit.stages.evaluate import evaluate
+from digit.store.shards import Store
 
 FRAMES = Path(__file__).parents[1] / ".." / "shared" / "real_interhand"
 PROTOCOL_ORDER = [

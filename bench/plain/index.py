@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from digit.layout import annotation_path
+from digit.run.layout import annotation_path
 
 KINDS = ("data", "camera", "joint_3d")
 

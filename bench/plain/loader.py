@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from digit.config import ModelSettings
-from digit.data.augment import Augmentation
+from digit.samples.augment import Augmentation
 from digit.skeleton import MIRRORED_JOINTS, MIRRORED_LABELS
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from digit import geometry
-from digit.data.index import SplitIndex
 from digit.hand.mano import Hands
 from digit.hand.mesh import seal
 from digit.render.gl import gl_platform
+from digit.samples.index import SplitIndex
 from digit.skeleton import HANDS
 
 LEVELS_PER_LABEL = 7

@@ -10,10 +10,10 @@ import smplx
 import torch
 from smplx.utils import Struct
 
-from digit.console import log
-from digit.errors import UserError
 from digit.hand import mesh, official
 from digit.hand.open_hand.model import load_open_hand
+from digit.run.console import log
+from digit.run.errors import UserError
 
 FRAMES_PER_BATCH = 64
 """Frames posed at once; larger batches leave the cache and are slower."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from digit.errors import UserError
 from digit.hand import mesh
-from digit.pickles import as_array, load_data_pickle
+from digit.run.errors import UserError
+from digit.run.pickles import as_array, load_data_pickle
 from digit.skeleton import PARTS_PER_HAND
 
 MANO_SHAPES = {

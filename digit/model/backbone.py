@@ -12,8 +12,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from digit.console import log
-from digit.errors import UserError
+from digit.run.console import log
+from digit.run.errors import UserError
 
 HRNET_REMEDY = "give hrnet_w32-36af842e.pth of the original HRNet, 'timm' or null"
 RESNET_REMEDY = "give resnet50-0676ba61.pth or the like of torchvision, 'torchvision' or null"

@@ -1,10 +1,10 @@
 """Networks by their settings."""
 
 from digit.config import ModelSettings
-from digit.errors import UserError
 from digit.model.digit import Digit
 from digit.model.internet import InterNet
 from digit.model.network import Network
+from digit.run.errors import UserError
 
 
 def create_network(settings: ModelSettings) -> Network:

@@ -12,7 +12,7 @@ HAND_COUNT = 2
 
 
 def digit_losses(prediction: Prediction, batch: dict[str, Tensor], weights: LossSettings) -> dict[str, Tensor]:
-    """Weighted losses of a batch of targets from :class:`digit.data.dataset.HandDataset`.
+    """Weighted losses of a batch of targets from :class:`digit.samples.dataset.HandDataset`.
 
     Returns:
         scalars ``joint``, ``rel_root_depth``, ``hand_type``, ``segm``, ``bone``, weights included.

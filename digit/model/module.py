@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from digit.config import Experiment, TrainingSettings, to_dict
-from digit.console import log
 from digit.model.create import create_network
 from digit.model.inference import to_inputs
 from digit.model.losses import digit_losses
 from digit.model.network import Network
+from digit.run.console import log
 
 WARM_UP = 0.15
 """Share of a one-cycle schedule in which the learning rate rises."""

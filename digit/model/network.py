@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from digit.config import ModelSettings
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 
 class Prediction(NamedTuple):

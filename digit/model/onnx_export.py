@@ -12,9 +12,9 @@ import onnxruntime
 import torch
 
 from digit import __version__
-from digit.errors import UserError
-from digit.files import replacing
 from digit.model.network import Network, Prediction
+from digit.run.errors import UserError
+from digit.run.files import replacing
 
 INPUT = "images"
 TOLERANCE = 1e-3

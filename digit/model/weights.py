@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from digit.config import Experiment, ModelSettings, resolve
-from digit.errors import UserError
+from digit.config.presets import PRESETS
 from digit.model.create import create_network
 from digit.model.network import Network
-from digit.presets import PRESETS
+from digit.run.errors import UserError
 
 PREFIX = "model.pose_reg."
 """What precedes a parameter's name in the released weights and in every checkpoint."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digit.config import SPLITS, Config, Experiment, Split
-from digit.data.index import HEADER_NAME
-from digit.layout import Layout
 from digit.planning.rates import Rate, evaluation_rate, samples_in, stage_rate, training_rate
+from digit.run.layout import Layout
+from digit.samples.index import HEADER_NAME
 
 RELEASE = {"train": 1_361_062, "val": 380_125, "test": 849_160}
 """Images of InterHand2.6M v1.0 at 5 fps."""

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from digit.config import Experiment, to_dict
-from digit.console import log
-from digit.data.index import HEADER_NAME
-from digit.errors import UserError
-from digit.files import read_json
-from digit.model.work import forward_gflop
+from digit.model.flops import forward_gflop
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import read_json
+from digit.samples.index import HEADER_NAME
 
 START_SECONDS = 10.0
 """Starting Snakemake on the node and importing the libraries."""

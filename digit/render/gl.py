@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 if TYPE_CHECKING:
     import pyrender

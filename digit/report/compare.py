@@ -9,11 +9,11 @@ import numpy as np
 
 from digit import metrics, scoring
 from digit.config import Config
-from digit.data.index import open_index
-from digit.errors import UserError
-from digit.files import replacing
-from digit.layout import Layout
 from digit.report.facts import Evaluation, Trained
+from digit.run.errors import UserError
+from digit.run.files import replacing
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 
 COLUMNS = (
     "experiment", "reference", "split", "root_depth", "metric", "value", "reference_value", "difference", "low", "high",

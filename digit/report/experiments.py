@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from digit import metrics
 from digit.config import Experiment, merge, to_dict
-from digit.presets import PRESETS
+from digit.config.presets import PRESETS
 from digit.report import charts
 from digit.report.compare import Comparison
 from digit.report.facts import Trained, duration

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digit import provenance
 from digit.config import SPLITS, Config, Experiment, RootDepth, Split
-from digit.data.index import open_index
-from digit.errors import UserError
-from digit.files import read_json
-from digit.layout import Layout
+from digit.run import provenance
+from digit.run.errors import UserError
+from digit.run.files import read_json
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 
 STAGES = ("synthesize", "check", "index", "images", "parts", "contact_sheet", "train", "evaluate", "report")
 PROTOCOL_PREFERENCE: tuple[tuple[Split, RootDepth], ...] = (

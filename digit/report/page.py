@@ -10,7 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from digit import __version__
-from digit.config import Config, to_dict
+from digit.config import LOSSES, Config, to_dict
 from digit.report import charts, experiments, tables
 from digit.report.compare import Comparison
 from digit.report.facts import SplitCounts, StageTime, Trained, duration
@@ -18,7 +18,6 @@ from digit.report.samples import DISPLAY_PX, Sample, bone_colors
 from digit.skeleton import BONES, FINGERS, HANDS, JOINTS_PER_HAND
 
 FOLDER = Path(__file__).parent
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
 
 
 def render(

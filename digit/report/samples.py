@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from digit import geometry, metrics, scoring
-from digit.data.dataset import Batch, HandDataset
 from digit.figures import BONE_COLORS
 from digit.model.inference import Outputs, to_inputs
 from digit.model.network import Network
+from digit.samples.dataset import Batch, HandDataset
 from digit.skeleton import BONES, HAND_TYPES, JOINT_HAND, JOINT_NAMES, LABEL_NAMES, ROOT_JOINTS, label_colors
 
 DISPLAY_PX = 320

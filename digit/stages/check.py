@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config
-from digit.console import log
-from digit.data import original
-from digit.data.audit import (
+from digit.original import reading as original
+from digit.release.audit import (
     audit_folders,
     audit_mano,
     audit_original_masks,
@@ -19,14 +18,15 @@ from digit.data.audit import (
     missing_images,
     seeded_sample,
 )
-from digit.data.image_files import MOST_LEFT_OUT, doubt
-from digit.data.interhand import Columns, Release
-from digit.data.problems import Problems
-from digit.data.store import Store
-from digit.data.tables import build_tables
-from digit.errors import UserError
-from digit.files import remove, write_json
-from digit.layout import Layout
+from digit.release.interhand import Columns, Release
+from digit.release.problems import Problems
+from digit.release.tables import build_tables
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import remove, write_json
+from digit.run.layout import Layout
+from digit.store.image_files import MOST_LEFT_OUT, doubt
+from digit.store.shards import Store
 
 
 def check(config: Config, split: str) -> None:

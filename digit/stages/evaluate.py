@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
-from digit import __version__, metrics, provenance, scoring
+from digit import __version__, metrics, scoring
 from digit.config import Config, RootDepth
-from digit.console import log, track
-from digit.data.dataset import whole_batch
-from digit.data.index import open_index
-from digit.data.prepared import open_dataset
-from digit.errors import UserError
-from digit.files import read_json, replacing, write_json
-from digit.layout import Layout
 from digit.model import inference
 from digit.model.weights import load_model
+from digit.run import provenance
+from digit.run.console import log, track
+from digit.run.errors import UserError
+from digit.run.files import read_json, replacing, write_json
+from digit.run.layout import Layout
+from digit.samples.dataset import whole_batch
+from digit.samples.index import open_index
+from digit.samples.opening import open_dataset
 
 BOX_SOURCES = {
     "rootnet": "RootNet file, as it is (computed from annotated boxes)",

@@ -9,19 +9,19 @@ import pandas as pd
 import torch
 
 from digit.config import SPLITS, Config
-from digit.console import log
-from digit.data import original_export
-from digit.data.fits import read_fits
-from digit.data.index import SplitIndex, open_index
-from digit.data.interhand import Release
-from digit.data.prepared import open_masks
-from digit.data.store import Store
-from digit.errors import UserError
-from digit.files import read_json, replacing, require_writable
-from digit.layout import Layout
 from digit.model.network import require_images_alone
 from digit.model.weights import load_model, preset_settings, released_layout
+from digit.original import writing as original_export
+from digit.release.interhand import Release
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import read_json, replacing, require_writable
+from digit.run.layout import Layout
+from digit.samples.fits import read_fits
+from digit.samples.index import SplitIndex, open_index
+from digit.samples.opening import open_masks
 from digit.skeleton import HANDS
+from digit.store.shards import Store
 
 KINDS = ("images", "masks", "annotations")
 """What the original's layout consists of."""

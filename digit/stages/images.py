@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config
-from digit.console import log, track
-from digit.data import original
-from digit.data.earlier import Earlier, forget_surplus, keep
-from digit.data.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_check
-from digit.data.index import SplitIndex, open_index
-from digit.data.interhand import Release
-from digit.data.store import write_shard
-from digit.errors import UserError
-from digit.layout import Layout
+from digit.original import reading as original
+from digit.release.interhand import Release
+from digit.run.console import log, track
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.samples.index import SplitIndex, open_index
+from digit.store.earlier import Earlier, forget_surplus, keep
+from digit.store.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_check
+from digit.store.shards import write_shard
 
 LISTED = 50
 

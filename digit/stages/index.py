@@ -1,12 +1,12 @@
 """index: annotation files to memory-mapped tables."""
 
 from digit.config import Config
-from digit.console import log
-from digit.data.index import describe_source, write_index
-from digit.data.interhand import Release
-from digit.data.problems import Problems
-from digit.data.tables import build_tables
-from digit.layout import Layout
+from digit.release.interhand import Release
+from digit.release.problems import Problems
+from digit.release.tables import build_tables
+from digit.run.console import log
+from digit.run.layout import Layout
+from digit.samples.index import describe_source, write_index
 
 
 def index(config: Config, split: str) -> None:

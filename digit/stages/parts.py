@@ -16,10 +16,14 @@ import numpy as np
 
 from digit import geometry
 from digit.config import Config
-from digit.console import log, track
-from digit.data import original
-from digit.data.earlier import Earlier, forget_surplus, keep, kept_path
-from digit.data.fits import (
+from digit.hand.mano import Hands, load_hands
+from digit.hand.mesh import VERTEX_COUNT, seal
+from digit.original import reading as original
+from digit.run.console import log, track
+from digit.run.errors import UserError
+from digit.run.files import replacing
+from digit.run.layout import Layout
+from digit.samples.fits import (
     PAIR,
     FitTable,
     digest_rows,
@@ -30,15 +34,11 @@ from digit.data.fits import (
     summary,
     write_fits,
 )
-from digit.data.index import SplitIndex, open_index
-from digit.data.masks import encode_mask, pixels_per_hand
-from digit.data.store import write_shard
-from digit.errors import UserError
-from digit.files import replacing
-from digit.hand.mano import Hands, load_hands
-from digit.hand.mesh import VERTEX_COUNT, seal
-from digit.layout import Layout
+from digit.samples.index import SplitIndex, open_index
 from digit.skeleton import FIRST_LABEL, HANDS, JOINTS_PER_HAND, LABEL_NAMES, PARTS_PER_HAND
+from digit.store.earlier import Earlier, forget_surplus, keep, kept_path
+from digit.store.masks import encode_mask, pixels_per_hand
+from digit.store.shards import write_shard
 
 LABELS_VERSION = 1
 """Version of the table that gives mask values their meaning: ``digit.skeleton.LABEL_NAMES``."""

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from digit import __version__, geometry
-from digit.console import log, track
-from digit.data.dataset import DECODE_COLOR
-from digit.errors import UserError
 from digit.figures import draw_skeleton, overlay_mask, upscale_mask
-from digit.files import read_json, replacing, write_json
 from digit.model.network import Network, require_images_alone
 from digit.model.weights import load_model
+from digit.run.console import log, track
+from digit.run.errors import UserError
+from digit.run.files import read_json, replacing, write_json
+from digit.samples.dataset import DECODE_COLOR
 from digit.skeleton import FIRST_LABEL, HANDS, JOINT_HAND, JOINT_NAMES, JOINTS_PER_HAND, PARTS_PER_HAND
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")

@@ -2,16 +2,16 @@
 
 from digit import scoring
 from digit.config import Config
-from digit.console import log
-from digit.data.prepared import open_dataset
-from digit.errors import UserError
-from digit.files import remove, replacing
-from digit.layout import Layout
 from digit.model.weights import load_model
 from digit.report import facts
 from digit.report.compare import compare, write_comparison
 from digit.report.page import render
 from digit.report.samples import Sample, gallery
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import remove, replacing
+from digit.run.layout import Layout
+from digit.samples.opening import open_dataset
 
 
 def report(config: Config) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from digit.config import Config, merge, to_dict
-from digit.errors import UserError
+from digit.run.errors import UserError
 
 ALWAYS = ("run.name", "run.folder", "data.source", "data.root")
 """Keys that say where files are; every stage needs them."""

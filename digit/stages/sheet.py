@@ -6,15 +6,15 @@ import pandas as pd
 
 from digit import figures, geometry
 from digit.config import Config
-from digit.console import log
-from digit.data.fits import describe_fits, read_fits
-from digit.data.index import SplitIndex, open_index
-from digit.data.prepared import open_images, open_masks
-from digit.data.store import Store
-from digit.errors import UserError
-from digit.files import replacing
-from digit.layout import Layout
+from digit.run.console import log
+from digit.run.errors import UserError
+from digit.run.files import replacing
+from digit.run.layout import Layout
+from digit.samples.fits import describe_fits, read_fits
+from digit.samples.index import SplitIndex, open_index
+from digit.samples.opening import open_images, open_masks
 from digit.skeleton import HANDS
+from digit.store.shards import Store
 
 SHEET_TILES, SHEET_COLUMNS = 24, 6
 SHEET_TILE_PX = (256, 224, 192, 160)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from digit.config import SPLITS, Config
-from digit.console import log, track
-from digit.files import replacing
 from digit.hand.mano import Hands, load_hands
-from digit.layout import Layout
+from digit.run.console import log, track
+from digit.run.files import replacing
+from digit.run.layout import Layout
 from digit.synthetic.annotate import FrameTruth, Sample, annotate_frame, annotate_sample
 from digit.synthetic.interaction import face_cameras, pose_frame
 from digit.synthetic.lighting import vary

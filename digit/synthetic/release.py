@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from digit.errors import UserError
-from digit.layout import annotation_path, rootnet_paths
+from digit.run.errors import UserError
+from digit.run.layout import annotation_path, rootnet_paths
 from digit.skeleton import HANDS, JOINT_NAMES, PARENTS
 from digit.synthetic.annotate import FrameTruth, Sample
 from digit.synthetic.cameras import Camera

@@ -7,9 +7,10 @@ import lightning
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from digit import provenance
 from digit.config import TrainingSettings
-from digit.data.dataset import EpochSampler, HandDataset, whole_batch
+from digit.run import provenance
+from digit.samples.dataset import EpochSampler, HandDataset, whole_batch
+from digit.training.internals import batches_done
 
 
 def samples_per_step(training: TrainingSettings) -> int:
@@ -69,6 +70,6 @@ class Batches(lightning.LightningDataModule):
         sampler = EpochSampler(
             len(self.dataset), training.batch_size, training.seed, trainer.global_rank, trainer.world_size
         )
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready % (len(sampler) // size)
+        done = batches_done(trainer) % (len(sampler) // size)
         sampler.resume(trainer.current_epoch, done * size)
         return batch_loader(self.dataset, size, training.num_workers, sampler, persistent=True)

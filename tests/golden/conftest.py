@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from digit.config import ModelSettings, resolve
-from digit.data.fits import PAIR, FitTable, write_fits
-from digit.data.index import open_index
-from digit.data.prepared import open_dataset
-from digit.data.store import write_shard
-from digit.layout import Layout
 from digit.model.inference import to_input
+from digit.run.layout import Layout
+from digit.samples.fits import PAIR, FitTable, write_fits
+from digit.samples.index import open_index
+from digit.samples.opening import open_dataset
 from digit.stages.check import check as check_stage
 from digit.stages.images import images as images_stage
 from digit.stages.index import index as index_stage
+from digit.store.shards import write_shard
 
 GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)
 MINI = GOLDEN / "interhand_mini"

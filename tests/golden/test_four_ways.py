@@ -9,11 +9,11 @@ import torch
 from scipy.special import expit
 
 from digit.config import ModelSettings, resolve, to_dict
-from digit.data.prepared import open_dataset
-from digit.files import read_json
-from digit.layout import Layout
 from digit.model import inference
 from digit.model.weights import build_model, load_model, released_layout
+from digit.run.files import read_json
+from digit.run.layout import Layout
+from digit.samples.opening import open_dataset
 from digit.stages.evaluate import evaluate
 from digit.stages.export import export_layout, export_weights
 from digit.stages.images import images

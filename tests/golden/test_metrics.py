@@ -9,9 +9,9 @@ import pytest
 
 from digit import metrics, scoring
 from digit.config import resolve
-from digit.data.index import SplitIndex, open_index
-from digit.layout import Layout
 from digit.model.inference import Outputs
+from digit.run.layout import Layout
+from digit.samples.index import SplitIndex, open_index
 from digit.skeleton import JOINT_NAMES
 from digit.stages.index import index as index_stage
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digit.data.dataset import read_image
-from digit.data.lmdb_file import LmdbFile
-from digit.data.original import OriginalStore, read_images
+from digit.original.reading import OriginalStore, read_images
+from digit.samples.dataset import read_image
+from digit.store.lmdb_file import LmdbFile
 
 GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)
 STORE = GOLDEN / "original_images.lmdb"

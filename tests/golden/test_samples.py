@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from digit.config import ModelSettings
-from digit.data.augment import Augmentation, no_augmentation
-from digit.data.dataset import HandDataset
-from digit.data.prepared import open_dataset
 from digit.model.inference import to_input
+from digit.samples.augment import Augmentation, no_augmentation
+from digit.samples.dataset import HandDataset
+from digit.samples.opening import open_dataset
 from digit.scoring import truth_of
 
 GOLDEN = Path(os.environ.get("DIGIT_GOLDEN") or Path(__file__).parent)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sparse
 
-from digit.errors import UserError
 from digit.hand import mesh, official
 from digit.hand.mano import load_hands
 from digit.hand.open_hand.model import load_open_hand
-from digit.pickles import as_array, load_data_pickle
+from digit.run.errors import UserError
+from digit.run.pickles import as_array, load_data_pickle
 
 
 class Ch:

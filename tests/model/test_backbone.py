@@ -9,8 +9,8 @@ import pytest
 import timm
 import torch
 
-from digit.errors import UserError
 from digit.model.backbone import create_backbone
+from digit.run.errors import UserError
 
 NAME = "hrnet_w18_small"
 CLASSIFIER = ("incre_modules", "downsamp_modules", "final_layer", "classifier")
@@ -108,7 +108,7 @@ def test_random_weights_say_so():
 
 def test_without_a_network_timms_weights_stay_random_and_say_so(tmp_path):
     code = (
-        "from digit.console import configure_logging; from digit.model.backbone import create_backbone;"
+        "from digit.run.console import configure_logging; from digit.model.backbone import create_backbone;"
         f"configure_logging(); print(create_backbone({NAME!r}, 'timm')[2])"
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "PYTHONPATH": str(Path(__file__).parents[2])}

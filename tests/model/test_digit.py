@@ -16,12 +16,12 @@ import torch
 
 import digit
 from digit.config import ModelSettings, resolve
-from digit.errors import UserError
+from digit.config.presets import PRESETS
 from digit.model.backbone import create_backbone
 from digit.model.digit import Digit
 from digit.model.network import expected_bin, expected_joints
 from digit.model.weights import PREFIX, load_model
-from digit.presets import PRESETS
+from digit.run.errors import UserError
 
 TINY = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"].model
 

@@ -10,7 +10,7 @@ import pytest
 TRAINS_A_STEP = """
 import dataclasses, torch
 from digit.config import resolve
-from digit.console import configure_logging
+from digit.run.console import configure_logging
 from digit.model.module import DigitModule
 configure_logging()
 changes = {"preset": "tiny", "model": {"input_size": 64}, "training": {"compile": True}}

@@ -7,13 +7,13 @@ import torch
 import torchvision
 
 from digit.config import LossSettings, ModelSettings, resolve
-from digit.errors import UserError
 from digit.model import inference
 from digit.model.backbone import RESNET_REMEDY, create_resnet
 from digit.model.create import create_network
 from digit.model.losses import digit_losses
 from digit.model.network import expected_voxels, needs_masks, require_images_alone
 from digit.model.weights import PREFIX, build_model
+from digit.run.errors import UserError
 
 TINY = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"].model
 VARIANTS = {

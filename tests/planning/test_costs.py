@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from digit.config import load_config
-from digit.errors import UserError
 from digit.planning.costs import CHECK_CORES, RELEASE, SYNTHESIZE_CORES, longest_path_s, plan, sample_counts
+from digit.run.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"

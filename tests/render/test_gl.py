@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from digit.errors import UserError
 from digit.hand.mano import load_hands
 from digit.hand.mesh import seal
 from digit.render.gl import gl_platform, label_mask_gl
 from digit.render.raster import label_mask
+from digit.run.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
 

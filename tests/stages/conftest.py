@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from digit.config import Config, load_config, resolve, to_dict
-from digit.files import write_json
-from digit.layout import Layout
 from digit.model.digit import Digit
 from digit.model.weights import PREFIX
+from digit.run.files import write_json
+from digit.run.layout import Layout
 from digit.stages.evaluate import evaluate
 from digit.stages.images import images
 from digit.stages.index import index

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from digit.data.interhand import Release
-from digit.errors import UserError
-from digit.layout import Layout
+from digit.release.interhand import Release
+from digit.run.errors import UserError
+from digit.run.layout import Layout
 from digit.stages.check import check
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from digit import metrics, scoring
-from digit.data.index import open_index
-from digit.errors import UserError
 from digit.model.weights import PREFIX
+from digit.run.errors import UserError
+from digit.samples.index import open_index
 from digit.skeleton import JOINT_NAMES, LABEL_NAMES
 from digit.stages.evaluate import evaluate
 

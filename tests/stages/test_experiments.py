@@ -12,10 +12,10 @@ import torch
 import yaml
 
 from digit.config import resolve, to_dict
-from digit.errors import UserError
-from digit.files import write_json
 from digit.model.create import create_network
 from digit.model.weights import PREFIX, load_model
+from digit.run.errors import UserError
+from digit.run.files import write_json
 from digit.stages.evaluate import evaluate
 from digit.stages.export import export_weights
 from digit.stages.predict import predict

@@ -14,19 +14,19 @@ import pytest
 import torch
 
 from digit.config import merge, resolve, to_dict
-from digit.data.dataset import read_image, read_mask
-from digit.data.fits import read_fits
-from digit.data.index import open_index
-from digit.data.lmdb_file import LmdbFile, write_lmdb
-from digit.data.store import Store
-from digit.errors import UserError
-from digit.layout import Layout
 from digit.model.weights import load_model
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.samples.dataset import read_image, read_mask
+from digit.samples.fits import read_fits
+from digit.samples.index import open_index
 from digit.stages.check import check
 from digit.stages.export import export_layout, export_weights
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
+from digit.store.lmdb_file import LmdbFile, write_lmdb
+from digit.store.shards import Store
 
 
 @pytest.fixture

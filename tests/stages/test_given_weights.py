@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from digit.config import Config, merge, resolve, to_dict
-from digit.errors import UserError
-from digit.files import read_json
-from digit.layout import Layout
 from digit.model.weights import load_model, released_layout
 from digit.report.facts import read_trained
 from digit.report.tables import notices
+from digit.run.errors import UserError
+from digit.run.files import read_json
+from digit.run.layout import Layout
 from digit.stages.evaluate import evaluate
 from digit.stages.report import report
 from digit.stages.train import train

@@ -11,14 +11,14 @@ import time
 import pytest
 
 from digit.config import to_dict
-from digit.data.index import open_index
-from digit.data.jpeg import jpeg_size
-from digit.data.store import Store
-from digit.errors import UserError
-from digit.layout import Layout
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 from digit.stages.check import check
 from digit.stages.images import images
 from digit.stages.index import index
+from digit.store.jpeg import jpeg_size
+from digit.store.shards import Store
 
 
 def run(config, split="val"):
@@ -327,7 +327,7 @@ def test_an_earlier_shard_that_kills_the_job_is_gone_when_it_is_tried_again(tiny
     path.unlink()
     code = (
         "import json, os, sys; from digit.config import resolve; from digit.stages.images import images;"
-        "from digit.data.store import Store; Store.get = Store.find = lambda *a: os.kill(os.getpid(), 7);"
+        "from digit.store.shards import Store; Store.get = Store.find = lambda *a: os.kill(os.getpid(), 7);"
         "images(resolve(json.loads(sys.argv[1])), 'val', 0)"
     )
     killed = subprocess.run([sys.executable, "-c", code, json.dumps(to_dict(config))], check=False, timeout=60)

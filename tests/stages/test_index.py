@@ -5,10 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from digit.data.index import open_index
-from digit.data.interhand import Release
-from digit.errors import UserError
-from digit.layout import Layout
+from digit.release.interhand import Release
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.samples.index import open_index
 from digit.stages.index import index
 
 

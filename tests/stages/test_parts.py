@@ -17,20 +17,20 @@ import yaml
 
 from digit import geometry
 from digit.config import resolve
-from digit.data import fits as fits_module
-from digit.data.earlier import keep
-from digit.data.fits import describe_fits, read_fits
-from digit.data.index import COLUMNS, open_index, write_index
-from digit.data.store import Store, write_shard
-from digit.errors import UserError
 from digit.hand.mano import load_hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.model import load_open_hand
-from digit.layout import Layout
+from digit.run.errors import UserError
+from digit.run.layout import Layout
+from digit.samples import fits as fits_module
+from digit.samples.fits import describe_fits, read_fits
+from digit.samples.index import COLUMNS, open_index, write_index
 from digit.skeleton import LABEL_NAMES
 from digit.stages import parts as stage
 from digit.stages.parts import hand_digest, parts
 from digit.stages.sheet import contact_sheet
+from digit.store.earlier import keep
+from digit.store.shards import Store, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
 FRAMES, CAMERAS, WIDTH, HEIGHT = 8, 3, 256, 168

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from digit import geometry, scoring
-from digit.data.index import open_index
-from digit.errors import UserError
+from digit.run.errors import UserError
+from digit.samples.index import open_index
 from digit.stages import predict as stage
 from digit.stages.predict import predict
 

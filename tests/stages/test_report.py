@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digit.config import merge, resolve, to_dict
-from digit.errors import UserError
-from digit.files import write_json
 from digit.report import charts, facts
 from digit.report.samples import pick
+from digit.run.errors import UserError
+from digit.run.files import write_json
 from digit.stages.evaluate import evaluate
 from digit.stages.report import report
 

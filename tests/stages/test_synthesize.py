@@ -15,7 +15,7 @@ import yaml
 from digit.config import SPLITS, resolve, to_dict
 from digit.geometry import project, square_box, world_to_camera
 from digit.hand.mano import load_hands
-from digit.layout import ANNOTATION_KINDS, Layout
+from digit.run.layout import ANNOTATION_KINDS, Layout
 from digit.skeleton import HANDS, JOINT_COUNT, ROOT_JOINTS
 from digit.stages.synthesize import synthesize
 

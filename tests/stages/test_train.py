@@ -18,13 +18,13 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from digit.config import load_config
-from digit.errors import UserError
-from digit.files import read_json
-from digit.layout import Layout
 from digit.model.weights import load_model
+from digit.run.errors import UserError
+from digit.run.files import read_json
+from digit.run.layout import Layout
 from digit.stages.train import train
-from digit.training.journal import COLUMNS
-from digit.training.launch import TRY_AGAIN
+from digit.training.history import COLUMNS
+from digit.training.loop import TRY_AGAIN
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from digit.config import SPLITS, Experiment, load_config, to_dict
-from digit.layout import ANNOTATION_KINDS, ROOTNET_FILES, annotation_path
+from digit.run.layout import ANNOTATION_KINDS, ROOTNET_FILES, annotation_path
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from digit.errors import UserError
 from digit.hand.open_hand.anatomy import PARENTS
+from digit.run.errors import UserError
 
 FROZEN_FILE = "open_right.npz"
 KEPT_WEIGHTS = 4

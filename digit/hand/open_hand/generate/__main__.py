@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from digit.console import configure_logging, log
-from digit.files import replacing
 from digit.hand.open_hand.generate.build import generate
 from digit.hand.open_hand.model import FROZEN_FILE
+from digit.run.console import configure_logging, log
+from digit.run.files import replacing
 
 
 def main() -> None:

@@ -1,0 +1,55 @@
+"""The configuration: one YAML file, validated, as frozen dataclasses.
+
+- :mod:`settings`: keys, types, bounds, defaults and descriptions; loading and merging files
+- :mod:`presets`: what each preset changes from the paper's values
+- :mod:`schema`: JSON schemas of dataclasses, and what is wrong with a document that does not follow one
+- :mod:`overrides`: keys as flags of the command line
+
+``python -m digit.config`` writes the schema anew.
+"""
+
+from digit.config.settings import (
+    LOSSES,
+    SPLITS,
+    AugmentSettings,
+    Config,
+    DataSettings,
+    EvaluateSettings,
+    Experiment,
+    LossSettings,
+    ModelSettings,
+    PartsSettings,
+    RootDepth,
+    RunSettings,
+    Split,
+    SyntheticSettings,
+    TrainingSettings,
+    load_config,
+    merge,
+    resolve,
+    to_dict,
+    write_schema,
+)
+
+__all__ = [
+    "LOSSES",
+    "SPLITS",
+    "AugmentSettings",
+    "Config",
+    "DataSettings",
+    "EvaluateSettings",
+    "Experiment",
+    "LossSettings",
+    "ModelSettings",
+    "PartsSettings",
+    "RootDepth",
+    "RunSettings",
+    "Split",
+    "SyntheticSettings",
+    "TrainingSettings",
+    "load_config",
+    "merge",
+    "resolve",
+    "to_dict",
+    "write_schema",
+]

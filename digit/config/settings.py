@@ -1,0 +1,388 @@
+"""The resolved configuration: one frozen dataclass per section of ``config.yaml``.
+
+The dataclasses below are the single source of keys, types, bounds, defaults and descriptions. The JSON
+schema in ``workflow/schemas/`` is generated from them (``python -m digit.config``); a test keeps the two
+in step.
+"""
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from digit.config import schema
+from digit.config.presets import PRESETS
+from digit.run.errors import UserError
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+RootDepth = Literal["rootnet", "gt"]
+SCHEMA_PATH = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def _key(default: Any, description: str, **bounds: Any) -> Any:
+    """A documented configuration key; ``bounds`` are JSON-schema keywords for the value."""
+    metadata = {"description": description, "bounds": bounds}
+    if isinstance(default, dict) or dataclasses.is_dataclass(default):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Where the run lives."""
+
+    name: str = _key("demo", "Name of the run; everything is written to <folder>/<name>/.", pattern=r"^\w[\w.-]*$")
+    folder: str = _key("results", "Folder that holds the runs.", minLength=1)
+    seed: int = _key(1, "Seed of everything random outside training.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which data set, which hand model."""
+
+    source: Literal["synthetic", "interhand"] = _key(
+        "synthetic", "synthetic: make a small data set with the open hand; interhand: use the data under data.root."
+    )
+    root: str | None = _key(None, "Folder with images/, annotations/ and rootnet_output/ of InterHand2.6M.")
+    hand_model: str = _key(
+        "open", "open: the embedded procedural hand; otherwise a folder with MANO_RIGHT.pkl and MANO_LEFT.pkl."
+    )
+    sealed_faces: str | None = _key(None, "Published part table sealed_faces.npy; without it parts follow skinning.")
+    joint_regressor: str | None = _key(
+        None, "J_regressor_mano_ih26m.npy (21x778) for MANO; without it fit errors are approximate."
+    )
+    image_lmdb: str | None = _key(
+        None, "interhand.lmdb that the original's scripts packed, to take the images from it instead of the JPEG files."
+    )
+    mask_lmdb: str | None = _key(
+        None, "segm_32.lmdb that the original's scripts rendered, to take the masks from it; needs data.fit_cache."
+    )
+    fit_cache: str | None = _key(None, "Folder with meta_dict_<split>.pkl, the fit errors that belong to mask_lmdb.")
+    shards: int = _key(2, "Jobs into which images and parts are split, per split of the data.", minimum=1, maximum=4096)
+    check_images: int = _key(
+        200, "Images per split that check decodes; 0 decodes every one. Missing files are always found.", minimum=0
+    )
+    damaged_images: Literal["fail", "exclude"] = _key(
+        "fail", "What images does with a missing or damaged JPEG: stop, or leave the sample out with its reason."
+    )
+    max_fit_error_mm: float | None = _key(
+        None, "Hand fits worse than this give no mask supervision; null keeps every fit.", exclusiveMinimum=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSettings:
+    """Size and difficulty of the embedded data set."""
+
+    train_images: int = _key(1600, "Images of the training split.", minimum=8)
+    val_images: int = _key(96, "Images of the validation split.", minimum=8)
+    test_images: int = _key(240, "Images of the test split.", minimum=8)
+    cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
+    captures: int = _key(
+        12, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=9999
+    )
+    views: Literal["narrow", "wide", "all"] = _key(
+        "narrow",
+        "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: within 60 degrees, palms or "
+        "backs; all: cameras all around, held at any angle.",
+    )
+    variety: Literal["plain", "rich"] = _key(
+        "plain",
+        "plain: hands beside each other in a dark studio; rich: what a network for real pictures must have seen, from "
+        "clasped hands, gestures, watches and held things to rooms, phone lenses, blur and compression.",
+    )
+    photos: tuple[str, ...] = _key(
+        (),
+        "Photographs used as backgrounds by variety rich: folders, or names of installed packages that contain JPEGs. "
+        "The default needs none.",
+        uniqueItems=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsSettings:
+    """How part masks are drawn."""
+
+    backend: Literal["numba", "pyrender"] = _key(
+        "numba", "numba: our own rasteriser, needs no OpenGL; pyrender: the OpenGL reference."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The network. The defaults are the paper's."""
+
+    architecture: Literal["digit", "internet"] = _key(
+        "digit", "digit: the paper's; internet: the baseline, a ResNet with 3D heat maps and without part masks."
+    )
+    backbone: str = _key("hrnet_w32", "digit: a timm HRNet; its highest-resolution branch feeds the heads.")
+    pretrained: str | None = _key(
+        None,
+        "ImageNet weights of the backbone: a .pth file, 'timm' (HRNet) or 'torchvision' (ResNet) for their own, "
+        "or null for random ones.",
+    )
+    input_size: int = _key(
+        256, "Side of the square crop in px; heat maps have a quarter of it, masks half.", minimum=32, multipleOf=32
+    )
+    depth_box_mm: float = _key(
+        400.0, "Depth covered by the heat-map z axis, centred on each hand's root.", exclusiveMinimum=0
+    )
+    root_box_mm: float = _key(
+        400.0, "Range of the depth of the left root relative to the right one.", exclusiveMinimum=0
+    )
+    root_bins: int = _key(64, "Bins of the relative root depth.", minimum=2)
+    segm_upsample: tuple[int, int] = _key(
+        (16, 64), "Channels of the segmentation head's double convolution.", minItems=2, maxItems=2
+    )
+    segm_features: tuple[int, int] = _key((64, 512), "Channels that encode the part logits.", minItems=2, maxItems=2)
+    unet: tuple[int, int, int, int] = _key(
+        (64, 128, 256, 256), "Channels of the fusing U-Net, top to bottom.", minItems=4, maxItems=4
+    )
+    head: tuple[int, int, int, int] = _key(
+        (64, 128, 256, 512), "Channels of the handedness and root-depth head.", minItems=4, maxItems=4
+    )
+    fusion: Literal["logits", "softmax", "argmax", "features", "gt_mask"] = _key(
+        "logits",
+        "What the pose network sees of the parts: logits (the paper's code), softmax, argmax (one-hot, without a "
+        "gradient), features (as logits, but without part supervision), gt_mask (the annotated mask).",
+    )
+    resnet: Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] = _key(
+        "resnet50", "internet: torchvision's ResNet."
+    )
+    deconvolution: tuple[int, int, int] = _key(
+        (256, 256, 256), "internet: channels of the deconvolutions before the heat maps.", minItems=3, maxItems=3
+    )
+
+    @property
+    def heatmap_size(self) -> int:
+        """Side of heat maps and of the depth axis in cells."""
+        return self.input_size // 4
+
+    @property
+    def mask_size(self) -> int:
+        """Side of part logits in px."""
+        return self.input_size // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """Augmentation of training crops. The defaults are the paper's."""
+
+    translation: float = _key(0.15, "Uniform shift, as a share of the box.", minimum=0, maximum=1)
+    scale: float = _key(0.25, "Scale is 1 + this * clip(normal, -1, 1).", minimum=0, exclusiveMaximum=1)
+    rotation_deg: float = _key(45.0, "Rotation is this * clip(normal, -2, 2).", minimum=0, maximum=180)
+    rotation_probability: float = _key(0.6, "Share of samples that are rotated.", minimum=0, maximum=1)
+    flip_probability: float = _key(0.5, "Share of samples that are mirrored.", minimum=0, maximum=1)
+    color: float = _key(0.2, "Channel factors are uniform in 1 +- this.", minimum=0, exclusiveMaximum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """Weights of the five losses. The defaults are the paper's."""
+
+    joint: float = _key(1.0, "L1 of joints in heat-map cells.", minimum=0)
+    rel_root_depth: float = _key(1.0, "L1 of the relative root depth in bins.", minimum=0)
+    hand_type: float = _key(1.0, "Binary cross-entropy of handedness.", minimum=0)
+    segm: float = _key(10.0, "Cross-entropy of part labels.", minimum=0)
+    bone: float = _key(0.1, "Squared error of bone vectors.", minimum=0)
+
+
+LOSSES = tuple(LossSettings.__dataclass_fields__)
+"""Names of the weighted losses, in the order of their settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Optimisation. The defaults are the paper's; names follow the original's switches."""
+
+    trainsplit: str = _key(
+        "train",
+        "Training subset: train, minitrain, smalltrain or tinytrain.",
+        enum=["train", "minitrain", "smalltrain", "tinytrain"],
+    )
+    valsplit: str = _key(
+        "val", "Subset evaluated during training: val, minival or smallval.", enum=["val", "minival", "smallval"]
+    )
+    max_epoch: int = _key(50, "Epochs.", minimum=1)
+    batch_size: int = _key(64, "Samples per optimiser step, over all processes.", minimum=1)
+    iter_batch: int = _key(32, "Samples per forward pass; gradients accumulate up to batch_size.", minimum=1)
+    optimizer: Literal["adam", "adamw"] = _key("adam", "Optimiser.")
+    lr: float = _key(1e-4, "Learning rate (the peak of a one-cycle schedule).", exclusiveMinimum=0)
+    schedule: Literal["step", "one_cycle"] = _key(
+        "step", "step: lr_dec_epoch and lr_decay; one_cycle: warm-up, then cosine to 0."
+    )
+    lr_dec_epoch: tuple[int, ...] = _key((40,), "Epochs after which the learning rate falls.")
+    lr_decay: float = _key(0.1, "Factor at each lr_dec_epoch.", exclusiveMinimum=0, maximum=1)
+    weight_decay: float = _key(0.0, "Weight decay.", minimum=0)
+    warm_up_steps: int = _key(0, "Steps over which the learning rate of schedule step rises linearly.", minimum=0)
+    clip_norm: float | None = _key(None, "Largest gradient norm; null does not clip.", exclusiveMinimum=0)
+    ema_decay: float | None = _key(
+        None,
+        "Decay of a moving average of the weights, which is then what is evaluated and kept; null: none.",
+        exclusiveMinimum=0,
+        exclusiveMaximum=1,
+    )
+    precision: Literal["32", "16", "bf16"] = _key("16", "32, 16 (mixed, scaled) or bf16 (mixed). 16 needs a GPU.")
+    eval_every_epoch: int = _key(2, "Epochs between evaluations of valsplit.", minimum=1)
+    recalibrate_images: int = _key(
+        0,
+        "Training images from which batch-norm statistics are re-estimated before each evaluation; 0: never.",
+        minimum=0,
+    )
+    compile: bool = _key(False, "Compile the network with torch.compile; falls back to plain torch with a warning.")
+    devices: int = _key(1, "GPUs a node, or processes on a CPU, that share each batch.", minimum=1)
+    nodes: int = _key(1, "Machines that share each batch, started by srun or torchrun.", minimum=1)
+    gpu_ids: tuple[int, ...] | None = _key(
+        None, "Which GPUs of the machine, instead of the first ones; as many as devices."
+    )
+    save_every_minutes: float = _key(
+        10.0, "Minutes between saved states; the end of an epoch is always saved.", minimum=0
+    )
+    load_from: str | None = _key(
+        None, "Weights to start from (fine-tuning): a checkpoint or a released .pt.", minLength=1
+    )
+    resume_ckpt: str | None = _key(
+        None,
+        "State of another run's training (its last.ckpt) to go on from; interrupted runs need nothing.",
+        minLength=1,
+    )
+    logger: Literal["none", "wandb", "mlflow"] = _key(
+        "none", "Where to log besides history.csv and TensorBoard; wandb and mlflow must be installed."
+    )
+    num_workers: int = _key(16, "Data loader processes.", minimum=0)
+    seed: int = _key(1, "Seed of initialisation, order and augmentation.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One network, how it is trained, and what it is called."""
+
+    preset: Literal["paper", "tiny"] = _key("paper", "Values that the keys below start from.")
+    load_ckpt: str | None = _key(
+        None,
+        "Weights to evaluate as they are, such as the released .pt; then nothing is trained. Null: train.",
+        minLength=1,
+    )
+    model: ModelSettings = _key(ModelSettings(), "The network.")
+    augment: AugmentSettings = _key(AugmentSettings(), "Augmentation of training crops.")
+    losses: LossSettings = _key(LossSettings(), "Loss weights.")
+    training: TrainingSettings = _key(TrainingSettings(), "Optimisation.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """Which numbers are measured."""
+
+    splits: tuple[Split, ...] = _key(("val", "test"), "Splits to evaluate on.", minItems=1, uniqueItems=True)
+    root_depth: tuple[RootDepth, ...] = _key(
+        ("rootnet", "gt"), "Sources of absolute root depth (and box).", minItems=1, uniqueItems=True
+    )
+    bootstrap: int = _key(1000, "Resamples for the 95 % intervals; 0 leaves them out.", minimum=0)
+    batch_size: int = _key(32, "Samples per forward pass.", minimum=1)
+    num_workers: int = _key(2, "Data loader processes.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole run."""
+
+    run: RunSettings = _key(RunSettings(), "Where the run lives.")
+    data: DataSettings = _key(DataSettings(), "Data set and hand model.")
+    synthetic: SyntheticSettings = _key(SyntheticSettings(), "The embedded data set (data.source: synthetic).")
+    parts: PartsSettings = _key(PartsSettings(), "Part masks.")
+    experiments: dict[str, Experiment] = _key(
+        {}, "Experiments by name; changing one retrains that one only; null takes one out."
+    )
+    evaluate: EvaluateSettings = _key(EvaluateSettings(), "Evaluation.")
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over``, section by section; neither is changed."""
+    merged = dict(base)
+    for name, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merge(merged[name], value) if both else value
+    return merged
+
+
+def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
+    """Validate a configuration and fill in presets and defaults.
+
+    Raises:
+        UserError: naming every key that is misspelt, of the wrong type or out of bounds.
+    """
+    raw = schema.typed(raw, schema.of(Config))
+    problems = schema.problems(raw, schema.of(Config))
+    if not problems:
+        for name in raw.get("experiments") or {}:
+            if not all(c.isalnum() or c in "_-" for c in name):
+                problems.append(f"experiments.{name}: use letters, digits, - and _ only")
+        if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
+            problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
+        if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
+            problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
+        if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
+            problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
+    if problems:
+        raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
+    experiments = {}
+    for name, settings in (raw.get("experiments") or {}).items():
+        if settings is not None:
+            experiments[name] = merge(PRESETS[settings.get("preset", "paper")], settings)
+    return _build(Config, raw | {"experiments": experiments})
+
+
+def load_config(*paths: Path | str) -> Config:
+    """Read YAML files, later ones over earlier ones, and resolve them.
+
+    Raises:
+        UserError: when a file is missing, is not YAML, or holds invalid keys.
+    """
+    raw: dict[str, Any] = {}
+    for path in paths:
+        try:
+            document = yaml.safe_load(Path(path).read_text()) or {}
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); pass an existing file") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"{path}: is not valid YAML: {error}") from error
+        if not isinstance(document, dict):
+            raise UserError(f"{path}: must hold sections such as 'run:' and 'data:'")
+        raw = merge(raw, document)
+    return resolve(raw, " + ".join(str(path) for path in paths))
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration dataclass as plain dicts and lists, ready for YAML or JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def _build(kind: Any, raw: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for name, value in raw.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            value = _build(hint, value or {})
+        elif typing.get_origin(hint) is dict:
+            value = {key: _build(typing.get_args(hint)[1], item) for key, item in value.items()}
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif hint in (float, float | None) and value is not None:
+            value = float(value)
+        values[name] = value
+    return kind(**values)
+
+
+def write_schema(path: Path = SCHEMA_PATH) -> None:
+    """Write the JSON schema as YAML, for editors and for people."""
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "digit config.yaml"}
+    path.write_text(
+        "# Generated from digit/config/settings.py by `python -m digit.config`; do not edit.\n"
+        + yaml.safe_dump(document | schema.of(Config), sort_keys=False, width=120)
+    )

@@ -1,0 +1,1 @@
+"""What the original's scripts leave behind, read (:mod:`reading`) and written (:mod:`writing`)."""

@@ -1,0 +1,10 @@
+"""From an index and its stores to training samples.
+
+- :mod:`index`: memory-mapped tables of one split
+- :mod:`subsets`: the published subsets of a split
+- :mod:`fits`: how well hand fits agree with annotated joints, and which are accepted
+- :mod:`targets`: crop maps, joint targets in heat-map cells, validity
+- :mod:`augment`: augmentation, drawn per sample and epoch
+- :mod:`dataset`: samples, decoded, cropped and labelled a batch at a time
+- :mod:`opening`: a split opened from what the stages prepared
+"""

@@ -1,0 +1,189 @@
+import multiprocessing
+import os
+import pickle
+import struct
+import zlib
+from pathlib import Path
+
+import lmdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digit.run.errors import UserError
+from digit.store import lmdb_file
+from digit.store import shards as store_module
+from digit.store.shards import BLOCK_BYTES, Store, write_shard
+
+names = st.text(st.characters(codec="utf-8", min_codepoint=1), min_size=1, max_size=60)
+
+
+@given(items=st.dictionaries(names, st.binary(max_size=9000), max_size=30))
+@settings(max_examples=30, deadline=None)
+def test_what_is_written_is_read(items, tmp_path_factory):
+    """Blocks hold many items, one, or items larger than themselves."""
+    items = {name: value for name, value in items.items() if name != "__header__"}
+    path = tmp_path_factory.mktemp("store") / "0.lmdb"
+    assert write_shard(path, items.items(), {"stage": "test"}, expected=len(items)) == len(items)
+    store = Store(path)
+    assert len(store) == len(items)
+    keys = store.keys()
+    assert {name: store.get(name) for name in keys} == items
+    assert store.header["stage"] == "test"
+
+
+def test_equal_input_gives_equal_bytes_and_the_map_grows(tmp_path, monkeypatch):
+    monkeypatch.setattr(lmdb_file, "TRANSACTION_BYTES", 1 << 18)
+    monkeypatch.setattr(lmdb_file, "FIRST_MAP_BYTES", 1 << 16)
+    monkeypatch.setattr(store_module, "BLOCK_BYTES", 1 << 15)
+    items = [(f"k{k:05d}", bytes([k % 251]) * (k * 7 % 30000)) for k in range(400)]
+    write_shard(tmp_path / "a.lmdb", items, {"b": 1, "a": 2})
+    write_shard(tmp_path / "b.lmdb", iter(items), lambda: {"a": 2, "b": 1})
+    assert (tmp_path / "a.lmdb").stat().st_size > 8 << 16
+    assert (tmp_path / "a.lmdb").read_bytes() == (tmp_path / "b.lmdb").read_bytes()
+    write_shard(tmp_path / "c.lmdb", reversed(items), {})
+    assert Store(tmp_path / "c.lmdb").keys() == Store(tmp_path / "a.lmdb").keys() == [name for name, _ in items]
+
+
+def test_any_lmdb_library_reads_a_shard(tmp_path):
+    """As docs/data.md says."""
+    write_shard(tmp_path / "0.lmdb", [("a/a.jpg", b"other"), ("a/b.jpg", b"bytes")], {})
+    with lmdb.open(str(tmp_path / "0.lmdb"), subdir=False, readonly=True, lock=False) as env:
+        with env.begin() as transaction:
+            block, start, length, checksum = struct.unpack("<IIII", transaction.get(b"a/b.jpg"))
+            content = transaction.get(b"\0" + block.to_bytes(4, "big"))[start : start + length]
+    assert content == b"bytes" and zlib.crc32(content) == checksum
+
+
+def test_a_store_is_hardly_larger_than_what_is_in_it(tmp_path):
+    items = [(f"Capture0/0390_dh_touchROM/cam400026/image{k}.jpg", bytes(11_000 + k * 20)) for k in range(600)]
+    write_shard(tmp_path / "0.lmdb", items, {})
+    assert (tmp_path / "0.lmdb").stat().st_size < 1.02 * sum(len(content) for _, content in items)
+
+
+def test_items_larger_than_a_block_and_empty_ones(tmp_path):
+    items = {"big": bytes(range(256)) * (BLOCK_BYTES // 100), "empty": b"", "small": b"1"}
+    write_shard(tmp_path / "0.lmdb", items.items(), {})
+    assert {name: Store(tmp_path / "0.lmdb").get(name) for name in items} == items
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "0.lmdb"
+    write_shard(path, [("a", b"first" * 500), ("b", b"second" * 500)], {})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"second") + 2] ^= 1
+    path.write_bytes(content)
+    assert Store(path).get("a") == b"first" * 500
+    with pytest.raises(UserError, match=r"0\.lmdb: 'b' is not what was stored"):
+        Store(path).get("b")
+
+
+def test_the_header_is_asked_for_after_the_items(tmp_path):
+    seen = []
+
+    def items():
+        yield "a", b"1"
+        seen.append("a")
+
+    write_shard(tmp_path / "0.lmdb", items(), lambda: {"seen": list(seen)})
+    assert Store(tmp_path / "0.lmdb").header["seen"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("items", "expected", "message"),
+    [([("a", b"1"), ("a", b"2")], None, "twice"), ([("a", b"1")], 2, "1 items arrived, 2 expected")],
+)
+def test_a_wrong_set_of_items_leaves_nothing(tmp_path, items, expected, message):
+    with pytest.raises(ValueError, match=message):
+        write_shard(tmp_path / "0.lmdb", items, {}, expected=expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_keeps_the_earlier_shard(tmp_path):
+    write_shard(tmp_path / "0.lmdb", [("a", b"old")], {})
+
+    def failing():
+        yield "a", b"new"
+        raise UserError("stop")
+
+    with pytest.raises(UserError, match="stop"):
+        write_shard(tmp_path / "0.lmdb", failing(), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["0.lmdb"]
+    assert Store(tmp_path / "0.lmdb").get("a") == b"old"
+
+
+def test_several_shards_are_one_store_and_share_handles(two_shards):
+    store, other = Store(two_shards), Store(two_shards[1])
+    assert store.keys() == ["a", "b", "c", "d"]
+    assert [store.get(name) for name in "dacb"] == [b"4", b"1", b"3", b"2"]
+    assert store.get("c", shard=1) == other.get("c") == b"3"
+    assert "d" in store and "z" not in store and "x" * 600 not in store
+    assert store.excluded() == {"e": "cut off"}
+    with pytest.raises(UserError, match=r"'z' is not in .*0\.lmdb, .*1\.lmdb"):
+        store.get("z")
+
+
+def test_a_rewritten_shard_is_seen_after_close(two_shards):
+    store = Store(two_shards[0])
+    assert store.get("a") == b"1"
+    write_shard(two_shards[0], [("a", b"rewritten")], {})
+    store.close()
+    assert store.get("a") == Store(two_shards[0]).get("a") == b"rewritten"
+
+
+def _read_in_worker(store: Store) -> bytes:
+    content = store.get("d") + store.get("a")
+    assert all(shard.process == os.getpid() for shard in store._opened()), "LMDB forbids handles from before a fork"
+    return content
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_read_whether_or_not_the_parent_has_read(two_shards, method):
+    untouched, opened = Store(two_shards), Store(two_shards)
+    assert opened.get("a") == b"1"
+    assert pickle.loads(pickle.dumps(opened)).get("b") == b"2"
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.map(_read_in_worker, [untouched, opened]) == [b"41", b"41"]
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:8192])
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    with lmdb.open(str(path), subdir=False, lock=False) as env, env.begin(write=True) as transaction:
+        transaction.put(b"a", b"1")
+
+
+def _list(path: Path) -> None:
+    path.unlink()
+    with lmdb.open(str(path), subdir=False, lock=False) as env, env.begin(write=True) as transaction:
+        transaction.put(b"__header__", b"[]")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut, "cut off"),
+        (_foreign, "not made by digit"),
+        (_list, "not made by digit"),
+        (lambda path: path.write_bytes(b""), "not a readable store"),
+        (lambda path: path.write_bytes(b"no database" * 1000), "not a readable store"),
+        (lambda path: path.unlink(), "does not exist"),
+    ],
+)
+def test_a_damaged_or_foreign_file_is_named(two_shards, damage, message):
+    damage(two_shards[1])
+    with pytest.raises(UserError, match=message) as caught:
+        Store(two_shards).get("d")
+    assert str(two_shards[1]) in str(caught.value)
+    assert "run the stage that makes it" in str(caught.value)
+
+
+@pytest.fixture
+def two_shards(tmp_path):
+    paths = [tmp_path / "0.lmdb", tmp_path / "1.lmdb"]
+    write_shard(paths[0], [("a", b"1"), ("b", b"2")], {"shard": 0})
+    write_shard(paths[1], [("c", b"3"), ("d", b"4")], {"shard": 1, "excluded": {"e": "cut off"}})
+    return paths
