@@ -179,6 +179,18 @@ class AugmentSettings:
     rotation_probability: float = _key(0.6, "Share of samples that are rotated.", minimum=0, maximum=1)
     flip_probability: float = _key(0.5, "Share of samples that are mirrored.", minimum=0, maximum=1)
     color: float = _key(0.2, "Channel factors are uniform in 1 +- this.", minimum=0, exclusiveMaximum=1)
+    spectrum_mix: float = _key(
+        0.0,
+        "Share of samples whose amplitude spectrum is mixed with that of another picture, so that a network learns "
+        "shapes rather than the look of renders.",
+        minimum=0,
+        maximum=1,
+    )
+    spectra: tuple[str, ...] = _key(
+        (),
+        "Whose spectra: photographs of folders or installed packages; without any, other training samples.",
+        uniqueItems=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

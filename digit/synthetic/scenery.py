@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from digit.samples.photographs import cut_out, read_photo
 from digit.synthetic.person import bright_color
-from digit.synthetic.photos import cut_out, read_photo
 from digit.synthetic.subjects import to_linear
 
 KINDS = {"dome": 0.36, "room": 0.2, "noise": 0.12, "photo": 0.32}
