@@ -6,6 +6,9 @@ import numpy as np
 
 from digit.config import AugmentSettings
 
+MOST_MIXED = 0.6
+"""Largest share of another picture's amplitude spectrum; beyond it little is left to see."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -59,6 +62,6 @@ def draw_augmentation(settings: AugmentSettings, seed: int, epochs: np.ndarray, 
         rotation_rad=np.radians(rotation_deg),
         flip=uniform[:, 3] < settings.flip_probability,
         color=(1 + settings.color * (2 * uniform[:, 4:7] - 1)).astype(np.float32),
-        spectrum_share=np.where(spectrum[:, 0] < settings.spectrum_mix, spectrum[:, 1], 0.0),
+        spectrum_share=np.where(spectrum[:, 0] < settings.spectrum_mix, MOST_MIXED * spectrum[:, 1], 0.0),
         spectrum_source=spectrum[:, 2],
     )
