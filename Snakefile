@@ -8,6 +8,10 @@ min_version("9.20")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+# The image in which --sdm conda apptainer makes the environments of envs/.
+container: "docker://condaforge/miniforge3:24.11.3-0"
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -24,20 +28,8 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
-localrules:
-    all,
-    check,
-    index,
-    images,
-    parts,
-    train,
-    evaluate,
-    settings,
-    contact_sheet,
-    adopt_weights,
-
-
 rule all:
     default_target: True
     input:
         rules.report.output.page,
+    localrule: True

@@ -18,6 +18,7 @@ from digit.config.overrides import with_evaluation_switches, with_training_switc
 from digit.run.console import configure_logging
 from digit.run.errors import UserError, words_for_people
 from digit.run.layout import Layout
+from digit.run.output import copy_output
 from digit.run.processes import end_with_workflow, only_writer
 
 PIPELINE = "Stages, in the order of the pipeline"
@@ -45,6 +46,9 @@ ConfigFiles = Annotated[
 SplitOption = Annotated[Split, typer.Option("--split", "-s", help="Split of the data.")]
 ShardOption = Annotated[int, typer.Option("--shard", min=0, help="Which of data.shards parts of the split, from 0.")]
 ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NAME", help="Key under experiments.")]
+LogFile = Annotated[
+    Path | None, typer.Option("--log", metavar="FILE", help="Gets a copy of everything that is printed.")
+]
 SWITCHES = {"allow_extra_args": True, "ignore_unknown_options": True}
 DEFAULT_CONFIG = [Path("config.yaml")]
 
@@ -76,68 +80,71 @@ def _version(
 def synthesize(
     processes: Annotated[int | None, typer.Option(min=1, help="Workers; one for each core unless given.")] = None,
     config: ConfigFiles = DEFAULT_CONFIG,
+    log: LogFile = None,
 ) -> None:
     """Make a small data set with the embedded hand, in InterHand2.6M's own layout."""
-    with _writing(config, "synthesize") as resolved:
+    with _writing(config, "synthesize", log) as resolved:
         from digit.stages.synthesize import synthesize as stage
 
         stage(resolved, processes)
 
 
 @app.command(rich_help_panel=PIPELINE)
-def check(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def check(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Audit a data folder: what is missing or damaged, and what to do about it."""
-    with _writing(config, f"check/{split}") as resolved:
+    with _writing(config, f"check/{split}", log) as resolved:
         from digit.stages.check import check as stage
 
         stage(resolved, split)
 
 
 @app.command(rich_help_panel=PIPELINE)
-def index(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def index(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Turn the annotation files into memory-mapped tables."""
-    with _writing(config, f"index/{split}") as resolved:
+    with _writing(config, f"index/{split}", log) as resolved:
         from digit.stages.index import index as stage
 
         stage(resolved, split)
 
 
 @app.command(rich_help_panel=PIPELINE)
-def images(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def images(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Pack the JPEG files of one shard, byte for byte."""
-    with _writing(config, f"images/{split}-{shard}") as resolved:
+    with _writing(config, f"images/{split}-{shard}", log) as resolved:
         from digit.stages.images import images as stage
 
         stage(resolved, split, shard)
 
 
 @app.command(rich_help_panel=PIPELINE)
-def parts(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def parts(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Draw the part masks of one shard and measure how well the hands fit."""
-    with _writing(config, f"parts/{split}-{shard}") as resolved:
+    with _writing(config, f"parts/{split}-{shard}", log) as resolved:
         from digit.stages.parts import parts as stage
 
         stage(resolved, split, shard)
 
 
 @app.command(rich_help_panel=PIPELINE)
-def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Draw a contact sheet of part masks over images, to be looked at."""
-    with _writing(config, f"sheet/{split}") as resolved:
+    with _writing(config, f"sheet/{split}", log) as resolved:
         from digit.stages.sheet import contact_sheet as stage
 
         stage(resolved, split)
 
 
 @app.command(rich_help_panel=PIPELINE, context_settings=SWITCHES)
-def train(context: typer.Context, experiment: ExperimentOption, config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def train(
+    context: typer.Context, experiment: ExperimentOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None
+) -> None:
     """Train one experiment; continues where an interrupted run stood.
 
     Every key of experiments.NAME.training is a flag as well, under the original's name: --lr 1e-4 --batch_size 64
     --iter_batch 32 --max_epoch 50 --lr_dec_epoch 40 --gpu_ids 0,1 --devices 8 --nodes 2 --load_from FILE
     --resume_ckpt FILE --load_ckpt FILE ... A flag that changes nothing is an error.
     """
-    with _writing(config, f"train/{experiment}") as resolved:
+    with _writing(config, f"train/{experiment}", log) as resolved:
         _known(resolved, experiment)
         from digit.stages.train import train as stage
 
@@ -156,12 +163,13 @@ def evaluate(
         Path | None, typer.Option("--load_ckpt", metavar="FILE", help="Other weights than the experiment's best.ckpt.")
     ] = None,
     config: ConfigFiles = DEFAULT_CONFIG,
+    log: LogFile = None,
 ) -> None:
     """Measure one experiment on one split.
 
     The keys of section evaluate are flags as well: --batch_size 64 --num_workers 4 --bootstrap 0.
     """
-    with _writing(config, f"evaluate/{experiment}-{split}-{root_depth}") as resolved:
+    with _writing(config, f"evaluate/{experiment}-{split}-{root_depth}", log) as resolved:
         _known(resolved, experiment)
         from digit.stages.evaluate import evaluate as stage
 
@@ -169,9 +177,9 @@ def evaluate(
 
 
 @app.command(rich_help_panel=PIPELINE)
-def report(config: ConfigFiles = DEFAULT_CONFIG) -> None:
+def report(config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
     """Write the HTML report of a run."""
-    with _writing(config, "report") as resolved:
+    with _writing(config, "report", log) as resolved:
         from digit.stages.report import report as stage
 
         stage(resolved)
@@ -277,8 +285,10 @@ def plan(
 
 
 @contextlib.contextmanager
-def _writing(config: list[Path], output: str) -> Iterator[Config]:
-    """Yield the resolved configuration while this process alone writes ``output``."""
+def _writing(config: list[Path], output: str, log: Path | None) -> Iterator[Config]:
+    """Yield the resolved configuration while this process alone writes ``output``; ``log`` gets what is printed."""
+    if log is not None:
+        copy_output(log)
     resolved = load_config(*config)
     with only_writer(Layout.of(resolved).run / ".locks" / output):
         yield resolved

@@ -16,6 +16,14 @@ from digit.skeleton import HAND_TYPES, JOINT_NAMES, PARENTS
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and all that share the finished workflow, in one process of ``pytest -n``."""
+    for item in items:
+        shared = "finished_workflow" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("finished_workflow" if shared else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """Folder of golden vectors: $DIGIT_GOLDEN, else tests/golden, else ../shared/golden."""

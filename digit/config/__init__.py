@@ -9,6 +9,7 @@
 """
 
 from digit.config.settings import (
+    LOSSES,
     SPLITS,
     AugmentSettings,
     Config,
@@ -31,6 +32,7 @@ from digit.config.settings import (
 )
 
 __all__ = [
+    "LOSSES",
     "SPLITS",
     "AugmentSettings",
     "Config",

@@ -184,18 +184,33 @@ class AugmentSettings:
     rotation_probability: float = _key(0.6, "Share of samples that are rotated.", minimum=0, maximum=1)
     flip_probability: float = _key(0.5, "Share of samples that are mirrored.", minimum=0, maximum=1)
     color: float = _key(0.2, "Channel factors are uniform in 1 +- this.", minimum=0, exclusiveMaximum=1)
+    spectrum_mix: float = _key(
+        0.0,
+        "Share of samples whose amplitude spectrum is mixed with that of another picture, so that a network learns "
+        "shapes rather than the look of renders.",
+        minimum=0,
+        maximum=1,
+    )
+    spectra: tuple[str, ...] = _key(
+        (),
+        "Whose spectra: photographs of folders or installed packages; without any, other training samples.",
+        uniqueItems=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """Weights of the losses. The defaults are the paper's."""
+    """Weights of the five losses. The defaults are the paper's."""
 
     joint: float = _key(1.0, "L1 of joints in heat-map cells.", minimum=0)
     rel_root_depth: float = _key(1.0, "L1 of the relative root depth in bins.", minimum=0)
     hand_type: float = _key(1.0, "Binary cross-entropy of handedness.", minimum=0)
     segm: float = _key(10.0, "Cross-entropy of part labels.", minimum=0)
     bone: float = _key(0.1, "Squared error of bone vectors.", minimum=0)
-    heatmap: float = _key(0.0, "Cross-entropy of heat maps with a Gaussian around the joint; digit only.", minimum=0)
+
+
+LOSSES = tuple(LossSettings.__dataclass_fields__)
+"""Names of the weighted losses, in the order of their settings."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,6 @@ class Prediction(NamedTuple):
     """(B, 2) logits of the right and the left hand being there."""
     segm_logits: Tensor | None
     """(B, 33, S/2, S/2) logits of background and parts; None from a network that draws no parts."""
-    heat_logits: Tensor | None = None
-    """(B, 42, S/4, S/4) logits of the joints' places, only in training and from a network with such maps."""
 
 
 class Network(nn.Module):

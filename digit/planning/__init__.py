@@ -1,1 +1,1 @@
-"""What a run will cost, before it is started."""
+"""What a run will cost, before it is started: :mod:`costs` adds up, :mod:`rates` says what an item takes."""

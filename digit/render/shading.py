@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from digit.render.raster import face_buffer
+from digit.render.raster import face_buffer, nearness_buffer
 
 LIGHT_DISTANCE_MM = 20000.0
 """Shadow maps are drawn from this far, where perspective is negligible."""
@@ -34,6 +34,16 @@ class Shadows:
     texel_mm: float
     offset_mm: float
     tolerance_mm: float
+
+
+@njit(cache=True)
+def extent(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates (D,) of points (N, D)."""
+    low, high = np.full(points.shape[1], np.inf), np.full(points.shape[1], -np.inf)
+    for p in range(len(points)):
+        for k in range(points.shape[1]):
+            low[k], high[k] = min(low[k], points[p, k]), max(high[k], points[p, k])
+    return low, high
 
 
 @njit(cache=True)
@@ -75,7 +85,8 @@ def light_visibility(
         shadows: sampling of the shadow maps.
         closed: whether what casts shadows is closed and wound outwards, so that half of its faces need no drawing.
     """
-    centre = (occluder_mm.min(axis=0) + occluder_mm.max(axis=0)) / 2
+    lowest, highest = extent(occluder_mm)
+    centre = (lowest + highest) / 2
     radius = np.linalg.norm(occluder_mm - centre, axis=1).max()
     size = 2 * int(np.ceil(radius / shadows.texel_mm)) + 5
     focal_px = np.full(2, LIGHT_DISTANCE_MM / shadows.texel_mm)
@@ -256,14 +267,15 @@ def draw(
     if closed:
         faces = front_faces(points_cam_mm, faces)
     seen_px = points_cam_mm[:, :2] / points_cam_mm[:, 2:] * focal_px + princpt_px
-    low = np.clip(np.floor(seen_px.min(axis=0)).astype(int) - 1, 0, size_px)
-    high = np.clip(np.ceil(seen_px.max(axis=0)).astype(int) + 2, 0, size_px)
+    lowest, highest = extent(seen_px)
+    low = np.clip(np.floor(lowest).astype(int) - 1, 0, size_px)
+    high = np.clip(np.ceil(highest).astype(int) + 2, 0, size_px)
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
     width, height = np.maximum(high - low, 0)
     if width == 0 or height == 0:
         return np.zeros((height, width, 4), np.float32), window
     fine_princpt = (princpt_px - low + 0.5) * samples - 0.5
-    face_index, _ = face_buffer(
+    face_index, _ = nearness_buffer(
         points_cam_mm, faces, focal_px * samples, fine_princpt, int(width) * samples, int(height) * samples
     )
     fine_px = (seen_px - low + 0.5) * samples - 0.5

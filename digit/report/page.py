@@ -10,7 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from digit import __version__
-from digit.config import Config, to_dict
+from digit.config import LOSSES, Config, to_dict
 from digit.report import charts, experiments, tables
 from digit.report.compare import Comparison
 from digit.report.facts import SplitCounts, StageTime, Trained, duration
@@ -18,7 +18,6 @@ from digit.report.samples import DISPLAY_PX, Sample, bone_colors
 from digit.skeleton import BONES, FINGERS, HANDS, JOINTS_PER_HAND
 
 FOLDER = Path(__file__).parent
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone", "heatmap")
 
 
 def render(
@@ -128,9 +127,7 @@ def _training_charts(trained: Trained) -> list[dict[str, Any]]:
         ]
 
     loss = {"train_loss": ("sum", "all")}
-    # A loss of weight 0 has no place on a logarithmic axis.
-    weighed = [name for name in LOSSES if any(history.get(f"train_{name}", []))]
-    loss |= {f"train_{name}": (name.replace("_", " "), f"tone{LOSSES.index(name)}") for name in weighed}
+    loss |= {f"train_{name}": (name.replace("_", " "), f"tone{k}") for k, name in enumerate(LOSSES)}
     errors = {
         f"val_mpjpe_{name}": (f"MPJPE {name.upper() if name != 'all' else name}", name) for name in ("sh", "ih", "all")
     }

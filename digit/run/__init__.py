@@ -1,6 +1,7 @@
 """What every program here needs while it runs.
 
 - :mod:`console`: log lines and progress
+- :mod:`output`: what is printed, in a log file as well
 - :mod:`errors`: :class:`~digit.run.errors.UserError`, the exception that is meant for the person at the keyboard
 - :mod:`files`: outputs that are whole or absent; JSON
 - :mod:`pickles`: pickles of others, read without running what they ask for

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,28 @@ import psutil
 from digit.run.console import log
 
 WORKFLOW_PID = "DIGIT_WORKFLOW_PID"
-"""Environment variable in which the workflow tells its jobs who it is."""
+"""Environment variable in which :func:`begin_workflow` tells jobs who the workflow is."""
+
+
+def begin_workflow(state: Path) -> IO[str] | None:
+    """Give jobs an environment in which ``python -m digit`` is this package, run by this Python.
+
+    Called when the Snakefile is read; jobs inherit what is set here. With ``--sdm conda`` the activated environment
+    comes before this Python. Only the process that the user started looks after locks: on a cluster, jobs read the
+    Snakefile again.
+
+    Args:
+        state: Snakemake's folder ``.snakemake``.
+
+    Returns:
+        What :func:`free_stale_lock` does; None in a job.
+    """
+    in_job = WORKFLOW_PID in os.environ
+    os.environ[WORKFLOW_PID] = str(os.getpid())
+    for variable, folder in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", Path(__file__).parents[2])):
+        others = [other for other in os.environ.get(variable, "").split(os.pathsep) if other not in ("", str(folder))]
+        os.environ[variable] = os.pathsep.join([str(folder), *others])
+    return None if in_job else free_stale_lock(state)
 
 
 def end_with_workflow(seconds_between_looks: float = 0.5) -> None:

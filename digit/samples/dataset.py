@@ -15,6 +15,8 @@ from digit.run.errors import UserError
 from digit.samples.augment import Augmentation, draw_augmentation, no_augmentation
 from digit.samples.fits import FittedHands
 from digit.samples.index import SplitIndex
+from digit.samples.photographs import cut_out, photo_files, read_photo
+from digit.samples.spectrum import mix_amplitudes
 from digit.samples.targets import crop_maps, pose_targets, rooted_validity
 from digit.skeleton import LABEL_NAMES, MIRRORED_LABELS
 from digit.store.label_png import read_labels
@@ -111,6 +113,8 @@ class HandDataset(Dataset):
             )
         self.index, self.images, self.settings, self.rows = index, images, settings, np.asarray(rows)
         self.masks, self.root_depth, self.augment, self.seed = masks, root_depth, augment, seed
+        spectra = augment.spectra if augment is not None and augment.spectrum_mix else ()
+        self.photos = photo_files(spectra, "train", "augment.spectra")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -147,7 +151,7 @@ class HandDataset(Dataset):
         batch = pose_targets(joints_px, joints_cam_mm[..., 2], valid, hands, flip, crops, settings)
         segm_valid = np.zeros(len(rows), bool) if self.masks is None else self.masks.supervise(rows, hands)
         batch |= {
-            "image": self._images(rows, crops.from_image),
+            "image": self._mixed(self._images(rows, crops.from_image), augmentation),
             "color": augmentation.color,
             "hand_type_valid": index.hand_type_valid[rows].astype(np.float32)[:, None],
             "segm": self._masks(rows, segm_valid, crops.from_image, flip),
@@ -164,6 +168,24 @@ class HandDataset(Dataset):
             image = read_image(jpeg, name)
             cv2.warpAffine(image, maps[k], (size, size), dst=crops[k], flags=cv2.INTER_LINEAR)
         return crops
+
+    def _mixed(self, crops: np.ndarray, augmentation: Augmentation) -> np.ndarray:
+        """Crops (B, S, S, 3) with the amplitude spectra of other pictures mixed into those that want it."""
+        for k in np.flatnonzero(augmentation.spectrum_share):
+            other = self._other_picture(augmentation.spectrum_source[k])
+            crops[k] = mix_amplitudes(crops[k], other, augmentation.spectrum_share[k])
+        return crops
+
+    def _other_picture(self, source: float) -> np.ndarray:
+        """(S, S, 3) uint8, the photograph or the training crop that a number in 0..1 stands for."""
+        size = self.settings.input_size
+        if self.photos:
+            rng = np.random.default_rng(int(source * 2**53))
+            return cut_out(rng, read_photo(self.photos[rng.integers(len(self.photos))]), size, size)
+        row = self.rows[[int(source * len(self))]]
+        boxes_px = geometry.square_box(self.index.box_px[row])
+        crops = crop_maps(boxes_px, self.index.width[row], no_augmentation(1), size)
+        return self._images(row, crops.from_image)[0]
 
     def _masks(self, rows: np.ndarray, wanted: np.ndarray, maps: np.ndarray, flip: np.ndarray) -> np.ndarray:
         size = self.settings.mask_size

@@ -16,11 +16,11 @@ from digit.hand.mano import Hands, load_hands
 from digit.run.console import log, track
 from digit.run.files import replacing
 from digit.run.layout import Layout
+from digit.samples.photographs import photo_files
 from digit.synthetic.annotate import FrameTruth, Sample, annotate_frame, annotate_sample
 from digit.synthetic.interaction import face_cameras, pose_frame
 from digit.synthetic.lighting import vary
 from digit.synthetic.photograph import encode_jpeg, photograph
-from digit.synthetic.photos import photo_files
 from digit.synthetic.plan import FRAME_STREAM, Capture, Frame, generator, make_capture, plan_split
 from digit.synthetic.poses import sample_hands
 from digit.synthetic.release import file_name, verify, write_split, write_tables

@@ -22,12 +22,14 @@ from digit.run.layout import Layout
 from digit.run.processes import is_first_process
 from digit.samples.dataset import HandDataset
 from digit.samples.opening import open_dataset
-from digit.training.batches import Batches, steps_of, trained_on
-from digit.training.journal import Journal
-from digit.training.launch import TRY_AGAIN, require_workable, run_training
-from digit.training.resuming import foreign_state, journal_of, write_state
-from digit.training.states import Guard, StateFiles, StopRequest
-from digit.training.watch import require_logger
+from digit.training.batches import steps_of, trained_on
+from digit.training.checkpoints import StateFiles
+from digit.training.history import History, history_of
+from digit.training.loggers import require_logger
+from digit.training.loop import TRY_AGAIN, run_training
+from digit.training.requirements import require_workable
+from digit.training.resuming import foreign_state, write_state
+from digit.training.signals import StopRequest
 
 PATIENCE_SECONDS = 120.0
 """How long processes that srun or torchrun started wait for the first one."""
@@ -79,9 +81,7 @@ def _train(config: Config, experiment: str, settings: Experiment, request: StopR
     log.info("%s: backbone weights: %s", experiment, beginning["backbone_weights"])
     if warning:
         log.warning("%s\n%s: %s\n%s", RULE, experiment, warning, RULE)
-    guard = Guard(dataset, files, training, request)
-    journal = Journal(experiment, training, dataset, validation, files, guard, beginning)
-    run_training(experiment, settings, module, Batches(dataset, training), [journal, guard], files, request, step)
+    run_training(experiment, module, dataset, validation, History(beginning), files, request, step)
     if not is_first_process():
         return
     record = {
@@ -150,7 +150,7 @@ def _finished_meanwhile(folder: Path, files: StateFiles) -> bool:
 def _prepare(
     experiment: str, settings: Experiment, module: DigitModule, files: StateFiles, learnt_from: str
 ) -> tuple[dict[str, str], int]:
-    """Load the weights to start from, or see to it that ``files.resume`` is the state to go on from.
+    """Load the weights to start from, or see to it that ``files.resume`` is the state to resume.
 
     Args:
         experiment: its name.
@@ -183,8 +183,8 @@ def _prepare(
         files.ready.touch()
     _wait_for(files.ready)
     if state is not None:
-        log.info("%s: going on from %s", experiment, source)
-        return journal_of(state)["beginning"], int(state["global_step"])
+        log.info("%s: continuing from %s", experiment, source)
+        return _history(state)["beginning"], int(state["global_step"])
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "backbone_weights": module.network.backbone_origin,
@@ -216,14 +216,20 @@ def _tell_of_others(experiment: str, files: StateFiles) -> None:
         )  # fmt: skip
 
 
+def _history(state: dict[str, Any]) -> dict[str, Any]:
+    history = history_of(state)
+    assert history is not None, "every state of a training has it"
+    return history
+
+
 def _publish(folder: Path, files: StateFiles, settings: Experiment, record: dict[str, Any]) -> None:
     """Put the finished training into place; killed on the way, the next attempt does it again from the states."""
-    journal = journal_of(read_weights(files.resume))
-    if journal["rows"][-1]["epoch"] < settings.training.max_epoch:
+    history = _history(read_weights(files.resume))
+    if history["rows"][-1]["epoch"] < settings.training.max_epoch:
         raise SystemExit(TRY_AGAIN)
     best = files.best if files.best.is_file() else files.resume
     load_model(best)
-    spent = {"started": journal["beginning"]["started"], "seconds": round(journal["seconds"], 1)}
+    spent = {"started": history["beginning"]["started"], "seconds": round(history["seconds"], 1)}
     with replacing(folder / "config.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
     write_json(folder / "provenance.json", record | spent)

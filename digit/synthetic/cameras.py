@@ -22,7 +22,7 @@ UPRIGHT_SHARE = 0.4
 SIZES_PX = ((320, 320), (352, 272), (272, 352))
 """Widths and heights of pictures through any lens: enough around the hands for every crop, and no more."""
 
-DISTANCE_MM, PX_PER_MM = (330.0, 1150.0), (0.45, 1.05)
+DISTANCE_MM, PX_PER_MM = (330.0, 1150.0), (0.6, 1.1)
 """How far cameras with any lens stand, and how large they show the subject."""
 
 GREY_EVERY = 6

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
+from digit.render.shading import extent
+
 ALLOWED_DEPTH_MM = 1.5
 """Flesh gives way by this much before hands are pushed apart."""
 
@@ -52,19 +54,29 @@ def depths_inside(
     Several times as fast for hands that touch in places; the nearest vertex of such a point is given as 0 and the
     smallest distance is that of the others.
     """
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    for v in range(len(surface_mm)):
-        for k in range(3):
-            low[k], high[k] = min(low[k], surface_mm[v, k]), max(high[k], surface_mm[v, k])
-    within = np.zeros(len(points_mm), np.bool_)
-    for p in range(len(points_mm)):
-        x, y, z = points_mm[p, 0], points_mm[p, 1], points_mm[p, 2]
-        within[p] = low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]
+    low, high = extent(surface_mm)
+    within = _in_box(points_mm, low, high, 0.0)
     chosen = np.flatnonzero(within)
     depth, nearest = np.zeros(len(points_mm)), np.zeros(len(points_mm), np.int64)
-    some_depth, some_nearest, gap = depths(points_mm[chosen], surface_mm, normals)
-    depth[chosen], nearest[chosen] = some_depth, some_nearest
+    if len(chosen) == 0:
+        return depth, nearest, np.inf
+    low, high = extent(points_mm[chosen])
+    close = np.flatnonzero(_in_box(surface_mm, low, high, REACH_MM))
+    if len(close) == 0:
+        return depth, nearest, np.inf
+    some_depth, some_nearest, gap = depths(points_mm[chosen], surface_mm[close], normals[close])
+    depth[chosen], nearest[chosen] = some_depth, close[some_nearest]
     return depth, nearest, gap
+
+
+@njit(cache=True)
+def _in_box(points: np.ndarray, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
+    inside = np.ones(len(points), np.bool_)
+    for p in range(len(points)):
+        for k in range(3):
+            if not low[k] - margin <= points[p, k] <= high[k] + margin:
+                inside[p] = False
+    return inside
 
 
 def separate(

@@ -52,7 +52,12 @@ def runs_into(wrist_mm: np.ndarray, elbow_axis: np.ndarray, others_mm: np.ndarra
 
 
 def forearm(
-    rim_mm: np.ndarray, hand_axis: np.ndarray, elbow_axis: np.ndarray, stations_mm: np.ndarray = STATIONS_MM
+    rim_mm: np.ndarray,
+    hand_axis: np.ndarray,
+    elbow_axis: np.ndarray,
+    stations_mm: np.ndarray = STATIONS_MM,
+    bend_mm: float = 60.0,
+    swelling: float = 0.35,
 ) -> np.ndarray:
     """Vertices (rings * SIDES, 3) of a bare forearm, the first ring on the rim.
 
@@ -61,19 +66,21 @@ def forearm(
         hand_axis: (3,) unit vector from the fingers to the wrist.
         elbow_axis: (3,) unit vector towards the elbow; the arm bends from one to the other.
         stations_mm: distances of the rings behind the rim, rising from 0.
+        bend_mm: length over which the arm bends at the wrist.
+        swelling: how much thicker than the wrist the arm is 20 cm behind it.
     """
     place = rim_mm.mean(axis=0)
     section = rim_mm - place
     rings = [rim_mm]
     for before, station in pairwise(stations_mm):
-        bend = np.clip(station / 60, 0, 1)
+        bend = np.clip(station / bend_mm, 0, 1)
         axis = (1 - bend) * hand_axis + bend * elbow_axis
         axis = axis / np.linalg.norm(axis)
         place = place + (station - before) * axis
         flat = section - np.clip(station / 10, 0, 1) * np.outer(section @ axis, axis)
         lengths = np.linalg.norm(flat, axis=1, keepdims=True)
         rounding = 0.5 * np.clip(station / 150, 0, 1)
-        girth = 1 + 0.35 * np.clip(station / 200, 0, 1) ** 1.2
+        girth = 1 + swelling * np.clip(station / 200, 0, 1) ** 1.2
         rings.append(place + girth * flat * (1 + rounding * (lengths.mean() / lengths - 1)))
     return np.concatenate(rings)
 

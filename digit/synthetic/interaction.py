@@ -1,5 +1,7 @@
 """One or two hands as a body holds them: arms from the shoulders, wrists that bend, hands that touch and clasp."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,11 +29,20 @@ ELBOW_SPREAD, PRONATION_DEG, FLEXION_DEG, DEVIATION_DEG = 0.42, 60.0, 24.0, 10.0
 TOUCH_DEPTH_MM, CLASP_DEPTH_MM = 2.0, 4.0
 """How far hands may sink into each other, as flesh gives way; laced fingers press more."""
 
-FARTHEST_WRISTS_MM = 230.0
-KNUCKLES, WRIST = (3, 7, 11, 15, 19), 20
-"""Rows of a hand's joints in InterHand2.6M's order: where the digits begin (thumb first), and the wrist."""
+PALMS = {"right": np.array([0.0, 0.0, 1.0]), "left": np.array([0.0, 0.0, -1.0])}
+"""Where palms that meet point to."""
 
-CANDIDATES, ATTEMPTS = 48, 200
+LACED_SHARE, PRESSED_SHARE = 0.55, 0.6
+"""Shares of the clasps with laced fingers, and of the contacts in which the hands are pressed together."""
+
+FARTHEST_WRISTS_MM, NO_TOUCH_MM = 230.0, 25.0
+"""Wrists that are farther apart are no interaction; nothing so near to a wrist is touched."""
+
+KNUCKLES, WRIST = (7, 11, 15, 19), 20
+"""Rows of a hand's joints in InterHand2.6M's order: where the long fingers begin, and the wrist."""
+
+CANDIDATES, PLACES_TRIED, ATTEMPTS = 48, 4, 100
+"""Spots that may touch, placements tried with the same poses, and poses tried before giving up."""
 
 TURNS, MOST_APPROACH = 24, 0.75
 """How many directions a person may face, and the largest cosine between a forearm and the view of a camera."""
@@ -79,22 +90,50 @@ def face_cameras(
 def _turned(hands: Hands, side: str, hand: PosedHand, turn: Rotation) -> PosedHand:
     """The hand turned about the subject's place."""
     orientation = (turn * Rotation.from_rotvec(hand.pose[:3])).as_rotvec()
-    pose = np.concatenate([orientation, hand.pose[3:]])
-    vertices_mm = hands[side].vertices_world_mm(pose[None], hand.shape[None], np.zeros((1, 3)))[0]
-    wanted_mm = turn.apply(hand.vertices_mm.mean(axis=0) - SUBJECT_MM) + SUBJECT_MM
-    turned = PosedHand(pose, hand.shape, np.zeros(3), vertices_mm, turn.apply(hand.elbow_axis))
-    return _moved(turned, wanted_mm - vertices_mm.mean(axis=0))
+    root_mm = _resting_root_mm(hands, side, hand.shape)  # MANO turns hands about this point, then moves them
+    trans_mm = turn.apply(root_mm + hand.trans_m * 1000 - SUBJECT_MM) + SUBJECT_MM - root_mm
+    return PosedHand(
+        pose=np.concatenate([orientation, hand.pose[3:]]),
+        shape=hand.shape,
+        trans_m=trans_mm / 1000,
+        vertices_mm=turn.apply(hand.vertices_mm - SUBJECT_MM) + SUBJECT_MM,
+        elbow_axis=turn.apply(hand.elbow_axis),
+    )
+
+
+def _resting_root_mm(hands: Hands, side: str, shape: np.ndarray) -> np.ndarray:
+    """(3,) where the root joint of a hand of this shape is before it is posed."""
+    model = hands[side].model
+    template_m, directions = model.v_template.numpy(), model.shapedirs.numpy()
+    return model.J_regressor[0].numpy() @ (template_m + directions @ shape) * 1000
 
 
 def _pair(rng: np.random.Generator, hands: Hands, shape: np.ndarray) -> dict[str, PosedHand]:
+    """Two hands: posed, then brought together in a few ways, until one leaves all flesh and arms in place."""
     meeting = str(rng.choice(list(MEETINGS), p=list(MEETINGS.values())))
     for attempt in range(ATTEMPTS):
-        if attempt % 20 == 19:  # some postures cannot be brought together
+        if attempt % 8 == 7:  # some postures cannot be brought together
             meeting = "apart" if meeting == "touch" else "touch"
-        pair = {"apart": _apart, "touch": _touch, "clasp": _clasp}[meeting](rng, hands, shape)
-        if pair is not None and not arms_collide(pair["right"], pair["left"]):
-            return pair
+        place: Callable[..., dict[str, PosedHand] | None] = _apart if meeting == "apart" else _touch
+        if meeting == "clasp":
+            laced = bool(rng.random() < LACED_SHARE)
+            place, pair = functools.partial(_clasp, laced=laced), _palm_to_palm(rng, hands, shape, laced)
+        else:
+            pair = _free(rng, hands, shape)
+        for _ in range(PLACES_TRIED):
+            placed = place(rng, hands, pair)
+            if placed is not None and not arms_collide(placed["right"], placed["left"]):
+                return placed
     raise RuntimeError(f"no pair of hands without overlap in {ATTEMPTS} draws")
+
+
+def _free(rng: np.random.Generator, hands: Hands, shape: np.ndarray) -> dict[str, PosedHand]:
+    """Both hands in poses of their own, or in the same."""
+    same = draw_gesture(rng) if rng.random() < 0.2 else None
+    return {
+        side: _posed(hands, side, draw_gesture(rng) if same is None else same, shape, _draw_arm(rng, side))
+        for side in HANDS
+    }
 
 
 def _draw_arm(rng: np.random.Generator, side: str) -> Arm:
@@ -122,64 +161,59 @@ def _posed(hands: Hands, side: str, angles_deg: np.ndarray, shape: np.ndarray, a
     return _moved(hand, -hands[side].joints_world_mm(vertices_mm)[WRIST])
 
 
-def _apart(rng: np.random.Generator, hands: Hands, shape: np.ndarray) -> dict[str, PosedHand] | None:
+def _apart(rng: np.random.Generator, hands: Hands, pair: dict[str, PosedHand]) -> dict[str, PosedHand] | None:
     """Hands near each other, anywhere."""
-    pair = {side: _posed(hands, side, draw_gesture(rng), shape, _draw_arm(rng, side)) for side in HANDS}
     middles = {side: hand.vertices_mm.mean(axis=0) for side, hand in pair.items()}
     towards_left = _unit(np.array([1.0, 0, 0]) + rng.normal(0, 0.7, 3))
-    pair["left"] = _moved(pair["left"], middles["right"] + rng.uniform(50, 170) * towards_left - middles["left"])
-    return _pushed_apart(hands, pair, TOUCH_DEPTH_MM)
+    offset_mm = middles["right"] + rng.uniform(50, 170) * towards_left - middles["left"]
+    return _pushed_apart(hands, pair | {"left": _moved(pair["left"], offset_mm)}, TOUCH_DEPTH_MM)
 
 
-def _touch(rng: np.random.Generator, hands: Hands, shape: np.ndarray) -> dict[str, PosedHand] | None:
+def _touch(rng: np.random.Generator, hands: Hands, pair: dict[str, PosedHand]) -> dict[str, PosedHand] | None:
     """Hands in contact: a place of one on a place of the other whose skin faces it, then pressed together."""
-    same = rng.random() < 0.3
-    gesture = draw_gesture(rng)
-    pair = {
-        side: _posed(hands, side, gesture if same else draw_gesture(rng), shape, _draw_arm(rng, side)) for side in HANDS
-    }
     spots, normals = {}, {}
     for side, hand in pair.items():
-        reach = np.linalg.norm(hand.vertices_mm, axis=1)
-        spots[side] = rng.choice(len(reach), CANDIDATES, p=(reach > 25) / np.sum(reach > 25))
+        from_wrist_mm = np.linalg.norm(hand.vertices_mm - hand.vertices_mm[list(SEAL_RING)].mean(axis=0), axis=1)
+        spots[side] = rng.choice(np.flatnonzero(from_wrist_mm > NO_TOUCH_MM), CANDIDATES)
         normals[side] = vertex_normals(hand.vertices_mm, hands[side].faces)
     facing = normals["right"][spots["right"]] @ normals["left"][spots["left"]].T
     weight = np.exp(-5 * facing).ravel()
     i, j = np.unravel_index(rng.choice(weight.size, p=weight / weight.sum()), facing.shape)
     offset_mm = pair["right"].vertices_mm[spots["right"][i]] - pair["left"].vertices_mm[spots["left"][j]]
-    pair["left"] = _moved(pair["left"], offset_mm)
-    joined = _pushed_apart(hands, pair, TOUCH_DEPTH_MM)
-    if joined is not None and rng.random() < 0.6:
+    joined = _pushed_apart(hands, pair | {"left": _moved(pair["left"], offset_mm)}, TOUCH_DEPTH_MM)
+    if joined is not None and rng.random() < PRESSED_SHARE:
         gap = joined["right"].vertices_mm.mean(axis=0) - joined["left"].vertices_mm.mean(axis=0)
         closer = joined | {"left": _moved(joined["left"], _unit(gap) * rng.uniform(4, 18))}
         joined = _pushed_apart(hands, closer, TOUCH_DEPTH_MM) or joined
     return joined
 
 
-def _clasp(rng: np.random.Generator, hands: Hands, shape: np.ndarray) -> dict[str, PosedHand] | None:
-    """Palms towards each other, fingers laced, laid over one another, or flat palm on palm."""
-    laced = rng.random() < 0.55
+def _palm_to_palm(rng: np.random.Generator, hands: Hands, shape: np.ndarray, laced: bool) -> dict[str, PosedHand]:
+    """Hands whose palms face each other, fingers ready to be laced or laid over one another."""
     crossing = np.radians(rng.normal(95, 22) if laced else rng.normal(40, 40))
-    fingers = {
-        "right": np.array([np.sin(crossing / 2), -np.cos(crossing / 2), 0]),
-        "left": np.array([-np.sin(crossing / 2), -np.cos(crossing / 2), 0]),
-    }
-    palms = {"right": np.array([0.0, 0, 1]), "left": np.array([0.0, 0, -1])}
     posture = rng.choice(["interleave", "clasp"]) if laced else rng.choice(["flat", "relaxed", "clasp", "spread"])
     pair = {}
-    for side in HANDS:
-        elbow_axis = _unit(-fingers[side] - rng.uniform(0, 0.7) * palms[side] + rng.normal(0, 0.25, 3))
+    for side, turn in zip(HANDS, (crossing / 2, -crossing / 2), strict=True):
+        fingers = np.array([np.sin(turn), -np.cos(turn), 0])
+        elbow_axis = _unit(-fingers - rng.uniform(0, 0.7) * PALMS[side] + rng.normal(0, 0.25, 3))
         tilt = Rotation.from_rotvec(rng.normal(0, 0.12, 3))
-        arm = Arm(tilt * _facing(side, fingers[side], palms[side]), elbow_axis)
+        arm = Arm(tilt * _facing(side, fingers, PALMS[side]), elbow_axis)
         pair[side] = _posed(hands, side, near_posture(rng, str(posture)), shape, arm)
-    grip = {side: hands[side].joints_world_mm(hand.vertices_mm)[list(KNUCKLES[1:])] for side, hand in pair.items()}
+    return pair
+
+
+def _clasp(
+    rng: np.random.Generator, hands: Hands, pair: dict[str, PosedHand], laced: bool
+) -> dict[str, PosedHand] | None:
+    """Knuckles over knuckles, palms close; laced fingers half a finger aside, so that they find the gaps."""
+    grip = {side: hands[side].joints_world_mm(hand.vertices_mm)[list(KNUCKLES)] for side, hand in pair.items()}
+    middle_mm = {side: knuckles.mean(axis=0) for side, knuckles in grip.items()}
     across = _unit(grip["right"][0] - grip["right"][-1])
     distance_mm = rng.uniform(16, 40) if laced else rng.uniform(24, 50)
     aside_mm = rng.choice([-10, 10]) if laced else rng.normal(0, 15)
-    slide = across * aside_mm + fingers["right"] * rng.normal(0, 10)
-    offset_mm = grip["right"].mean(axis=0) - grip["left"].mean(axis=0) + palms["right"] * distance_mm + slide
-    pair["left"] = _moved(pair["left"], offset_mm)
-    return _pushed_apart(hands, pair, CLASP_DEPTH_MM)
+    slide_mm = across * aside_mm + np.cross(across, PALMS["right"]) * rng.normal(0, 10)
+    offset_mm = middle_mm["right"] - middle_mm["left"] + PALMS["right"] * distance_mm + slide_mm
+    return _pushed_apart(hands, pair | {"left": _moved(pair["left"], offset_mm)}, CLASP_DEPTH_MM)
 
 
 def _pushed_apart(hands: Hands, pair: dict[str, PosedHand], allowed_mm: float) -> dict[str, PosedHand] | None:

@@ -61,7 +61,7 @@ def develop(rng: np.random.Generator, linear: np.ndarray, gain: np.ndarray, grey
         linear = cv2.resize(linear, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     rows, columns = linear.shape[:2]
     noise, colored = _grain(rng, rows, columns), _grain(rng, rows, columns)
-    strength = np.array([rng.exponential(1.6) + 0.5, 0.0], np.float32)
+    strength = np.array([min(rng.exponential(1.6), 6.0) + 0.5, 0.0], np.float32)
     strength[1] = 0.6 * strength[0] * (rng.random() < 0.3)
     saturation = 0.0 if grey else float(rng.uniform(0.55, 1.3))
     picture = _print(linear, gain, _tone_curve(rng), saturation, noise, colored, strength)

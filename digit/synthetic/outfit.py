@@ -14,7 +14,9 @@ STATIONS_MM = np.concatenate(
 ).astype(float)
 """Distances behind the wrist's rim of the rings of vertices; close together where hair and cloth show."""
 
-SHORTEST_ARM_MM = 30.0
+SHORTEST_ARM_MM, BEND_MM = 30.0, 28.0
+"""The shortest piece of forearm, and the length over which it bends at the wrist."""
+
 METALS = np.array([(0.75, 0.55, 0.2), (0.6, 0.6, 0.6), (0.7, 0.42, 0.3), (0.05, 0.05, 0.05)])
 """Gold, silver, copper and black, linear."""
 
@@ -96,7 +98,8 @@ def arm_pieces(
     """
     mirrored = side == "right"
     stations_mm = STATIONS_MM[: np.searchsorted(STATIONS_MM, outfit.arm_mm) + 1]
-    arm_mm = forearm(rim_mm, wrist_axis(rim_mm, hand_middle_mm), elbow_axis, stations_mm).reshape(-1, SIDES, 3)
+    hand_axis = wrist_axis(rim_mm, hand_middle_mm)
+    arm_mm = forearm(rim_mm, hand_axis, elbow_axis, stations_mm, BEND_MM, person.swelling).reshape(-1, SIDES, 3)
     outwards = arm_mm - arm_mm.mean(axis=1, keepdims=True)
     outwards /= np.linalg.norm(outwards, axis=2, keepdims=True)
     colors = _arm_colors(rng, stations_mm, rim_colors, outwards @ back, person)

@@ -16,13 +16,15 @@ HANDS_KEPT = 8
 class Person:
     """A subject's looks, the same in all frames.
 
-    ``age``, ``hair`` and ``grain`` are strengths in 0..1; ``polish`` is a linear colour or None.
+    ``age``, ``hair`` and ``grain`` are strengths in 0..1, ``swelling`` is how much thicker than the wrist the forearm
+    gets; ``polish`` is a linear colour or None.
     """
 
     subject: Subject
     age: float
     hair: float
     grain: float
+    swelling: float
     polish: tuple[float, float, float] | None
 
 
@@ -43,6 +45,7 @@ def make_person(rng: np.random.Generator, subject: Subject) -> Person:
         age=float(rng.beta(1.2, 1.8)),
         hair=float(rng.beta(1.2, 1.2) * (rng.random() < (0.25 if subject.gender == "female" else 0.8))),
         grain=float(rng.uniform(0.2, 1.0)),
+        swelling=float(rng.uniform(0.25, 0.75)),
         polish=(color[0], color[1], color[2]) if polished else None,
     )
 

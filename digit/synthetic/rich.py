@@ -11,8 +11,9 @@ from digit.geometry import world_to_camera
 from digit.hand.mano import Hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.skin import load_skin
-from digit.render.shading import Shadows, add_highlights, draw, vertex_normals
+from digit.render.shading import add_highlights, draw, vertex_normals
 from digit.synthetic import lens
+from digit.synthetic.ambient import Refinement, light_closed_surface
 from digit.synthetic.cameras import Camera
 from digit.synthetic.illumination import PLACES, draw_light
 from digit.synthetic.outfit import Outfit, arm_pieces, draw_outfit, ring_pieces
@@ -20,13 +21,10 @@ from digit.synthetic.person import Person, complexion, make_person
 from digit.synthetic.plan import PERSON_STREAM, generator, make_capture
 from digit.synthetic.poses import PosedHand
 from digit.synthetic.props import draw_prop
-from digit.synthetic.scene import SKIN_RIM, LitSurface, Surface, light_surface
+from digit.synthetic.scene import SKIN_RIM, LitSurface, Surface
 from digit.synthetic.scenery import choose_kind, paint_scenery
 from digit.synthetic.solids import Piece
 from digit.synthetic.subjects import gloss
-
-LAMP_SHADOWS = Shadows(texel_mm=1.4, offset_mm=1.4, tolerance_mm=3.0)
-DOME_SHADOWS = Shadows(texel_mm=4.0, offset_mm=2.5, tolerance_mm=4.0)
 
 PROP_SHARE = 0.18
 """Share of the frames in which a hand holds something."""
@@ -49,19 +47,19 @@ def stage_frame(
 ) -> LitSurface:
     """Dress, equip and light the hands of one frame."""
     outfit = draw_outfit(rng, _longest_arm(posed, cameras))
-    surface = build_surface(rng, hands, posed, person, outfit)
+    surface, refinements = build_surface(rng, hands, posed, person, outfit)
     place = str(rng.choice(list(PLACES), p=list(PLACES.values())))
     middle_mm = surface.coarse_mm.mean(axis=0)
     towards = cameras[0].position_mm - middle_mm
     light = draw_light(rng, place, towards / np.linalg.norm(towards))
-    return light_surface(surface, light, LAMP_SHADOWS, DOME_SHADOWS, closed=True)
+    return light_closed_surface(surface, light, refinements)
 
 
 def build_surface(
     rng: np.random.Generator, hands: Hands, posed: dict[str, PosedHand], person: Person, outfit: Outfit
-) -> Surface:
+) -> tuple[Surface, list[Refinement]]:
     """Refine and paint the hands, and add all that is worn and held."""
-    pieces, coarse = [], []
+    pieces, coarse, refinements = [], [], []
     holder = str(rng.choice(list(posed))) if rng.random() < PROP_SHARE else None
     shine = np.exp(rng.uniform(*np.log(SKIN_GLOSS_RANGE)))
     for side, hand in posed.items():
@@ -73,6 +71,7 @@ def build_surface(
         back, thumb = turn.apply([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         pieces.append(Piece(skin_mm, skin.faces, paint.albedo, np.maximum(gloss(side), shine).astype(np.float32)))
         coarse.append((seal(hand.vertices_mm), hands[side].sealed_faces))
+        refinements.append(Refinement(skin.matrix, len(coarse[-1][0])))
         rim = skin_mm[SKIN_RIM], paint.albedo[SKIN_RIM]
         extra = arm_pieces(rng, side, *rim, skin_mm.mean(axis=0), back, hand.elbow_axis, person, outfit)
         extra += ring_pieces(side, joints_mm, skin_mm, outfit)
@@ -80,9 +79,10 @@ def build_surface(
             extra.append(draw_prop(rng, joints_mm[[5, 9, 13, 17, 20]].mean(axis=0), -back, thumb))
         pieces += extra
         coarse += [piece[:2] for piece in extra]
+        refinements += [Refinement(None, len(piece.vertices_mm)) for piece in extra]
     vertices_mm, faces = _joined([piece[:2] for piece in pieces])
     coarse_mm, coarse_faces = _joined(coarse)
-    return Surface(
+    surface = Surface(
         vertices_mm=vertices_mm,
         normals=vertex_normals(vertices_mm, faces),
         faces=faces,
@@ -91,6 +91,7 @@ def build_surface(
         coarse_mm=coarse_mm,
         coarse_faces=coarse_faces,
     )
+    return surface, refinements
 
 
 def take_picture(rng: np.random.Generator, lit: LitSurface, camera: Camera, photos: tuple[Path, ...]) -> bytes:

@@ -76,25 +76,15 @@ def build_surface(rng: np.random.Generator, hands: Hands, posed: dict[str, Posed
     )
 
 
-def light_surface(
-    surface: Surface,
-    studio: Studio,
-    lamp_shadows: Shadows = LAMP_SHADOWS,
-    dome_shadows: Shadows = DOME_SHADOWS,
-    closed: bool = False,
-) -> LitSurface:
-    """Cast all shadows and gather the light at every vertex, for any number of cameras.
-
-    ``closed``: whether the surface is closed and wound outwards, which makes it faster.
-    """
+def light_surface(surface: Surface, studio: Studio) -> LitSurface:
+    """Cast all shadows and gather the light at every vertex, for any number of cameras."""
     lamps_seen = light_visibility(
         surface.vertices_mm,
         surface.normals,
         surface.vertices_mm,
         surface.faces,
         studio.lamps.directions,
-        lamp_shadows,
-        closed,
+        LAMP_SHADOWS,
     )
     dome_seen = light_visibility(
         surface.vertices_mm,
@@ -102,8 +92,7 @@ def light_surface(
         surface.coarse_mm,
         surface.coarse_faces,
         studio.dome.directions,
-        dome_shadows,
-        closed,
+        DOME_SHADOWS,
     )
     light = gather_light(
         surface.normals, studio.lamps.directions, studio.lamps.radiance, lamps_seen, SKIN_WRAP

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from digit.samples.photographs import cut_out, read_photo
 from digit.synthetic.person import bright_color
-from digit.synthetic.photos import cut_out, read_photo
 from digit.synthetic.subjects import to_linear
 
 KINDS = {"dome": 0.36, "room": 0.2, "noise": 0.12, "photo": 0.32}
@@ -98,7 +98,8 @@ def _clothes(rng: np.random.Generator, canvas: np.ndarray, dim: bool) -> np.ndar
     turn = rng.normal(0, 0.25) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi)
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
     left, top = columns * rng.uniform(0.1, 0.9), rows * rng.uniform(-0.6, 0.8)
-    u, v = np.cos(turn) * (x - left) + np.sin(turn) * (y - top), np.cos(turn) * (y - top) - np.sin(turn) * (x - left)
+    cos, sin = float(np.cos(turn)), float(np.sin(turn))
+    u, v = cos * (x - left) + sin * (y - top), cos * (y - top) - sin * (x - left)
     half = columns * rng.uniform(0.25, 0.75)
     across = u / half
     shoulders = v - rng.uniform(0.05, 0.4) * half * across**2
@@ -111,8 +112,9 @@ def _clothes(rng: np.random.Generator, canvas: np.ndarray, dim: bool) -> np.ndar
         weave = 0.5 * weave + 0.25 + 0.25 * np.clip(np.sin(2 * np.pi * u / period) * 3, -1, 1)
     folds = 1 + 0.15 * np.sin(across * rng.uniform(4, 14) + v / rows * rng.uniform(-6, 6) + rng.uniform(0, 6))
     shade = folds * (1 - 0.7 * np.clip(np.abs(across), 0, 1) ** 2)
-    cloth = (colors[0] + weave[..., None] * (colors[1] - colors[0])) * shade[..., None]
-    return (canvas + cover[..., None] * (cloth - canvas)).astype(np.float32)
+    first, second = colors.astype(np.float32)
+    cloth = (first + weave[..., None] * (second - first)) * shade[..., None]
+    return canvas + cover[..., None] * (cloth - canvas)
 
 
 def _lamps(rng: np.random.Generator, canvas: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from digit.config import TrainingSettings
 from digit.run import provenance
 from digit.samples.dataset import EpochSampler, HandDataset, whole_batch
+from digit.training.internals import batches_done
 
 
 def samples_per_step(training: TrainingSettings) -> int:
@@ -79,6 +80,6 @@ class Batches(lightning.LightningDataModule):
             trainer.world_size,
             training.epochs_per_pass,
         )
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready % (len(sampler) // size)
+        done = batches_done(trainer) % (len(sampler) // size)
         sampler.resume(trainer.current_epoch, done * size)
         return batch_loader(self.dataset, size, training.num_workers, sampler, persistent=True)

@@ -11,6 +11,8 @@ from digit.model.weights import build_model, own_experiment, read_weights
 from digit.run.errors import UserError
 from digit.run.files import replacing
 from digit.training.batches import accumulated
+from digit.training.history import history_of
+from digit.training.internals import has_progress, with_other_batches
 
 MAY_DIFFER = {
     f"training.{name}"
@@ -20,12 +22,6 @@ MAY_DIFFER = {
     )
 }  # fmt: skip
 """Settings in which a training may differ from the one whose state it goes on from."""
-PROGRESS = ("ready", "started", "processed", "completed")
-
-
-def journal_of(state: dict[str, Any]) -> dict[str, Any]:
-    """What :class:`~digit.training.journal.Journal` left in a saved state."""
-    return state["callbacks"]["Journal"]
 
 
 def foreign_state(path: Path, experiment: Experiment, trained_on: str) -> dict[str, Any]:
@@ -41,18 +37,17 @@ def foreign_state(path: Path, experiment: Experiment, trained_on: str) -> dict[s
     """
     state, name = read_weights(path), f"training.resume_ckpt: {path}"
     instead = "set training.load_from to start from its weights instead"
-    settings = own_experiment(state, str(path))
-    if settings is None or "Journal" not in state.get("callbacks", {}) or "loops" not in state:
+    settings, history = own_experiment(state, str(path)), history_of(state)
+    if settings is None or history is None or not has_progress(state):
         raise UserError(f"{name} is not the state of a training, such as last.ckpt; {instead}")
     differing = [key for key in _differences(to_dict(settings), to_dict(experiment)) if key not in MAY_DIFFER]
     if experiment.training.schedule == "one_cycle" and settings.training.max_epoch != experiment.training.max_epoch:
         differing.append("training.max_epoch (which stretches a one-cycle schedule)")
     if differing:
         raise UserError(f"{name} was trained with another recipe; {instead}. These differ: {', '.join(differing)}")
-    journal = journal_of(state)
-    if journal.get("beginning", {}).get("trained_on") != trained_on:
+    if history.get("beginning", {}).get("trained_on") != trained_on:
         raise UserError(f"{name} was trained on other samples, annotations or masks, or by an older version; {instead}")
-    epoch, epochs = journal["rows"][-1]["epoch"] if journal["rows"] else 0, experiment.training.max_epoch
+    epoch, epochs = history["rows"][-1]["epoch"] if history["rows"] else 0, experiment.training.max_epoch
     if epoch >= epochs:
         raise UserError(f"{name} is already at epoch {epoch} of {epochs}; raise training.max_epoch, or {instead}")
     build_model(experiment.model, state["state_dict"], str(path))
@@ -69,16 +64,12 @@ def _rescaled(
     state: dict[str, Any], passes: int, passes_now: int, settings: Experiment, experiment: Experiment
 ) -> dict[str, Any]:
     """The state with its place in the epoch in this training's batches, and without best weights, which stay behind."""
-    state = copy.copy(state) | {"callbacks": copy.deepcopy(state["callbacks"]), "loops": copy.deepcopy(state["loops"])}
-    progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-    for span in ("current", "total"):
-        ready = progress[span]["ready"]
-        behind = {name: ready - progress[span][name] for name in PROGRESS}
-        progress[span] |= {name: ready * passes_now // passes - behind[name] for name in PROGRESS}
-    journal = journal_of(state)
-    journal["best_mm"] = float("inf")
-    journal["steps"] = journal["steps"] * passes_now // passes
-    journal["sums"] = {name: value * passes_now / passes for name, value in journal["sums"].items()}
+    state = with_other_batches(state, passes, passes_now) | {"callbacks": copy.deepcopy(state["callbacks"])}
+    history = history_of(state)
+    assert history is not None, "checked by the caller"
+    history["best_mm"] = float("inf")
+    history["batches"] = history["batches"] * passes_now // passes
+    history["sums"] = {name: value * passes_now / passes for name, value in history["sums"].items()}
     if settings.training.precision != experiment.training.precision:
         state.pop("MixedPrecision", None)
     return state

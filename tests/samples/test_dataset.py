@@ -72,6 +72,24 @@ def test_batches_do_not_depend_on_workers_or_grouping(config):
         assert_equal_batches(joined, whole)
 
 
+def test_mixed_spectra_change_pictures_alone_and_do_not_depend_on_grouping(config, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    for k in range(5):
+        cv2.imwrite(str(tmp_path / f"{k}.jpg"), noise)
+    plain = training_data(config).__getitems__([0, 1, 2, 3])
+    changed = []
+    for spectra in ((), (str(tmp_path),)):
+        augment = replace(TINY.augment, spectrum_mix=0.9, spectra=spectra)
+        dataset = open_dataset(config, "train", TINY.model, augment=augment, seed=5)[0]
+        mixed = dataset.__getitems__([0, 1, 2, 3])
+        assert_equal_batches(mixed | {"image": plain["image"]}, plain)
+        assert_equal_batches(
+            pickle.loads(pickle.dumps(dataset)).__getitems__([2]), {n: v[2:3] for n, v in mixed.items()}
+        )
+        changed.append((mixed["image"].float() - plain["image"].float()).abs().mean())
+    assert changed[0] > 1 and changed[1] > 1 and changed[0] != changed[1]
+
+
 def test_an_epoch_draws_new_augmentation_and_a_pickled_data_set_draws_the_same(config):
     dataset = training_data(config)
     first, second = dataset.__getitems__([0]), dataset.__getitems__([len(dataset)])

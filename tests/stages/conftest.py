@@ -19,7 +19,7 @@ from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
 
-LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone", "heatmap")
+LOSSES = ("joint", "rel_root_depth", "hand_type", "segm", "bone")
 MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou")
 
 
@@ -86,7 +86,7 @@ def write_training(run, name, seed):
         writer.writerow(columns)
         for epoch in (1, 2):
             measured = [30.0, 28.0, 33.0, 15.0, 60.0, 0.5, ""] if epoch == 2 else [""] * 7
-            writer.writerow([epoch, epoch * 4, 2.5 * epoch, 1e-3, 9.0 / epoch, *([1.5 / epoch] * 5), 0, *measured])
+            writer.writerow([epoch, epoch * 4, 2.5 * epoch, 1e-3, 9.0 / epoch, *([1.5 / epoch] * 5), *measured])
     (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
     provenance = {
         "experiment_key": "0123456789",

@@ -23,8 +23,8 @@ from digit.run.errors import UserError
 from digit.run.files import read_json
 from digit.run.layout import Layout
 from digit.stages.train import train
-from digit.training.journal import COLUMNS
-from digit.training.launch import TRY_AGAIN
+from digit.training.history import COLUMNS
+from digit.training.loop import TRY_AGAIN
 
 ROOT = Path(__file__).parents[2]
 

@@ -26,10 +26,11 @@ from digit.stages.images import images
 from digit.stages.parts import parts
 from digit.stages.train import OUTPUTS, train
 from digit.training.batches import trained_on
-from digit.training.journal import Journal
-from digit.training.launch import TRY_AGAIN, require_workable
-from digit.training.resuming import journal_of
-from digit.training.states import Guard, is_sound
+from digit.training.checkpoints import CheckpointCallback, is_sound
+from digit.training.evaluation import EvaluationCallback
+from digit.training.history import history_of
+from digit.training.loop import TRY_AGAIN
+from digit.training.requirements import require_workable
 
 ROOT = Path(__file__).parents[2]
 STEP = {"schedule": "step", "lr_dec_epoch": [1], "max_epoch": 1, "eval_every_epoch": 1, "clip_norm": None}
@@ -209,13 +210,13 @@ def test_a_signal_to_the_loader_processes_too_ends_in_order(configured):
 
 def test_a_signal_in_an_evaluation_loses_the_evaluation_alone(configured, tmp_path, monkeypatch):
     config = configured(max_epoch=2, ema_decay=0.9)
-    predict = Journal._predict
+    predict = EvaluationCallback._predict
 
-    def told(journal, *arguments):
-        journal.guard.request.made = True
-        return predict(journal, *arguments)
+    def told(evaluation, *arguments):
+        evaluation.checkpoints.request.made = True
+        return predict(evaluation, *arguments)
 
-    monkeypatch.setattr(Journal, "_predict", told)
+    monkeypatch.setattr(EvaluationCallback, "_predict", told)
     with pytest.raises(SystemExit) as stopped:
         train(config, "small")
     monkeypatch.undo()
@@ -240,7 +241,7 @@ def test_a_killed_process_is_told_and_the_training_goes_on(configured):
     errors = process.communicate(timeout=120)[1]
     assert process.returncode == 1 and "run the same command again" in errors, errors
     state = torch.load(next(folder_of(config).glob(".progress/*/resume.ckpt")), weights_only=True)
-    begun = journal_of(state)
+    begun = history_of(state)
     train(config, "small")
     record = read_json(folder_of(config) / "provenance.json", "")
     assert record["started"] == begun["beginning"]["started"]
@@ -293,6 +294,9 @@ def test_what_another_process_has_finished_meanwhile_is_not_trained_again(config
 def test_a_process_without_validation_samples_predicts_nothing(configured):
     config = configured()
     validation, _ = open_dataset(config, "val", config.experiments["small"].model)
-    guard = Guard(validation, None, config.experiments["small"].training, None)
-    journal = Journal("small", guard.training, validation, validation, None, guard, {})
-    assert journal._predict(SimpleNamespace(global_rank=len(validation), world_size=len(validation) + 1), None) is None
+    training = config.experiments["small"].training
+    checkpoints = CheckpointCallback(training, None, None, None, None)
+    evaluation = EvaluationCallback("small", training, validation, validation, None, checkpoints)
+    assert (
+        evaluation._predict(SimpleNamespace(global_rank=len(validation), world_size=len(validation) + 1), None) is None
+    )

@@ -55,7 +55,7 @@ def planned(snakemake):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, snakemake) -> Path:
+def finished_workflow(tmp_path_factory, snakemake) -> Path:
     """Folder of an uninterrupted run from nothing to the report; to be read only."""
     folder = tmp_path_factory.mktemp("finished")
     snakemake(folder)

@@ -10,8 +10,8 @@ import pytest
 RUN = Path("results") / "micro"
 
 
-def test_every_stage_leaves_what_the_design_promises(finished):
-    run = finished / RUN
+def test_every_stage_leaves_what_the_design_promises(finished_workflow):
+    run = finished_workflow / RUN
     for split in ("train", "val"):
         assert json.loads((run / "check" / f"{split}.json").read_text())["split"] == split
         assert (run / "index" / split / "index.json").is_file()
@@ -30,31 +30,31 @@ def test_every_stage_leaves_what_the_design_promises(finished):
     assert page.startswith("<!") and "tiny" in page
 
 
-def test_every_job_has_a_log_and_a_benchmark(finished):
-    run = finished / RUN
+def test_every_job_has_a_log_and_a_benchmark(finished_workflow):
+    run = finished_workflow / RUN
     logs = {p.relative_to(run / "logs").with_suffix("") for p in (run / "logs").rglob("*.log")}
     benchmarks = {p.relative_to(run / "benchmarks").with_suffix("") for p in (run / "benchmarks").rglob("*.tsv")}
     assert logs == benchmarks and len(logs) == 26
 
 
-def test_nothing_half_written_is_left_and_nothing_is_written_elsewhere(finished):
-    assert not list(finished.rglob("*.partial"))
-    assert {p.name for p in finished.iterdir()} == {"results", ".snakemake"}
+def test_nothing_half_written_is_left_and_nothing_is_written_elsewhere(finished_workflow):
+    assert not list(finished_workflow.rglob("*.partial"))
+    assert {p.name for p in finished_workflow.iterdir()} == {"results", ".snakemake"}
 
 
-def test_every_file_is_a_declared_output(finished, snakemake):
+def test_every_file_is_a_declared_output(finished_workflow, snakemake):
     """So that the workflow also runs where jobs share no file system."""
-    table = snakemake(finished, "--summary").partition("output_file\t")[2]
-    declared = {finished / line.split("\t")[0] for line in table.splitlines()[1:] if "\t" in line}
+    table = snakemake(finished_workflow, "--summary").partition("output_file\t")[2]
+    declared = {finished_workflow / line.split("\t")[0] for line in table.splitlines()[1:] if "\t" in line}
     private = re.compile(r"(.*/)?\.|logs/|benchmarks/")
-    run = finished / RUN
+    run = finished_workflow / RUN
     files = {p for p in run.rglob("*") if p.is_file() and not private.match(str(p.relative_to(run)))}
     assert len(declared) > 50 and not {p for p in files if declared.isdisjoint({p, *p.parents})}
 
 
-def test_running_again_does_nothing_and_is_quick(finished, snakemake):
+def test_running_again_does_nothing_and_is_quick(finished_workflow, snakemake):
     start = time.monotonic()
-    assert "Nothing to be done" in snakemake(finished)
+    assert "Nothing to be done" in snakemake(finished_workflow)
     assert time.monotonic() - start < 30
 
 
@@ -68,25 +68,25 @@ def test_running_again_does_nothing_and_is_quick(finished, snakemake):
         ("data={check_images: 3}", {"check_split": 2, "report": 1}),
     ],
 )
-def test_a_change_reruns_what_depends_on_it(finished, planned, change, rerun):
-    jobs = planned(finished, "--config", change)
+def test_a_change_reruns_what_depends_on_it(finished_workflow, planned, change, rerun):
+    jobs = planned(finished_workflow, "--config", change)
     assert {name: count for name, count in jobs.items() if name not in ("settings", "all")} == rerun
 
 
-def test_another_number_of_shards_packs_anew_but_keeps_data_and_index(finished, planned):
-    jobs = planned(finished, "--config", "data={shards: 3}")
+def test_another_number_of_shards_packs_anew_but_keeps_data_and_index(finished_workflow, planned):
+    jobs = planned(finished_workflow, "--config", "data={shards: 3}")
     assert jobs["images_shard"] == jobs["parts_shard"] == 6 and jobs["train_experiment"] == 1
     assert not {"synthesize", "check_split", "index_split"} & set(jobs)
 
 
-def test_a_single_stage_can_be_rerun_by_name(finished, planned):
-    jobs = planned(finished, "--forcerun", "evaluate_experiment", "--", "evaluate")
+def test_a_single_stage_can_be_rerun_by_name(finished_workflow, planned):
+    jobs = planned(finished_workflow, "--forcerun", "evaluate_experiment", "--", "evaluate")
     assert {name: count for name, count in jobs.items() if name != "evaluate"} == {"evaluate_experiment": 1}
 
 
-def test_snakemake_report(finished, snakemake):
-    snakemake(finished, "--report", "page.html")
-    page = finished / "page.html"
+def test_snakemake_report(finished_workflow, snakemake):
+    snakemake(finished_workflow, "--report", "page.html")
+    page = finished_workflow / "page.html"
     text = page.read_text()
     assert "the whole run on one page" in text and "errors per joint" in text and "part masks" in text
     page.unlink()

@@ -46,7 +46,7 @@ def _kill_workflow_alone(process, folder):
         time.sleep(0.05)
 
 
-def test_killed_runs_continue(finished, tmp_path, snakemake, start_workflow):
+def test_killed_runs_continue(finished_workflow, tmp_path, snakemake, start_workflow):
     process = start_workflow(tmp_path, "--", "images")
     _wait_for(tmp_path, ["images/*/.*.partial", "images/*/*.lmdb"], process)
     os.killpg(process.pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_killed_runs_continue(finished, tmp_path, snakemake, start_workflow):
     history = (tmp_path / RUN / "experiments/tiny/train/history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3"]
     for name in STORES:
-        killed, smooth = Store([tmp_path / RUN / name]), Store([finished / RUN / name])
+        killed, smooth = Store([tmp_path / RUN / name]), Store([finished_workflow / RUN / name])
         keys = sorted(smooth.keys())
         assert keys and sorted(killed.keys()) == keys
         assert [killed.get(key) for key in keys] == [smooth.get(key) for key in keys]

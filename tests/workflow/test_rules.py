@@ -48,7 +48,8 @@ def test_rules_run_the_command_line_only():
     for name, body in RULES.items():
         assert "run:" not in body and "script:" not in body
         if name not in TARGETS | {"settings"}:
-            assert re.search(r'"(\{params\.launcher\} )?python -m digit \w+', body), name
+            shell = re.sub(r'"\s*"', "", body.partition("shell:")[2]).strip().strip('"')
+            assert re.fullmatch(r"(\{params\.launcher\} )?python -m digit \w+ [^|;&<>]+ --log \{log:q\}", shell), name
 
 
 def test_gpu_rules_ask_for_gpus_and_the_default_profile_lets_them_take_turns_on_one_machine():

@@ -24,11 +24,12 @@ rule check_split:
     message:
         "Checking the {wildcards.split} split of the data"
     shell:
-        "python -m digit check --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
+        "python -m digit check --split {wildcards.split} --config {input.settings:q} --log {log:q}"
 
 
 rule check:
     input:
         expand(rules.check_split.output.audit, split=USED_SPLITS),
+    localrule: True
     message:
         "The data are complete"

@@ -1,8 +1,6 @@
 """Configuration and paths that every rules file uses; all logic lives in digit/."""
 
 import os
-import shlex
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -10,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from digit.config import SPLITS, resolve
 from digit.run.errors import UserError
 from digit.run.layout import Layout
-from digit.run.processes import WORKFLOW_PID, free_stale_lock
+from digit.run.processes import begin_workflow
 from digit.stages.settings import as_yaml, stage_settings
 
 try:
@@ -25,22 +23,8 @@ GIVEN = [name for name in RUN.experiments if name not in TRAINED]
 USED_SPLITS = [s for s in SPLITS if s in RUN.evaluate.splits or (TRAINED and s in ("train", "val"))]
 SHARDS = range(RUN.data.shards)
 
-# A run that was killed leaves Snakemake's lock behind; a dead owner's lock is removed here.
-if workflow.is_main_process:
-    ALIVE = free_stale_lock(Path(".snakemake"))
-
-# The package comes from this folder, Python from the environment that runs Snakemake or from conda.
-USES_CONDA = "conda" in {str(m) for m in workflow.deployment_settings.deployment_method}
-shell.executable("bash")
-shell.prefix(
-    "set -euo pipefail; "
-    # A scheduler signals all processes of a job: only the stage itself says when it is done, and with what status.
-    + "trap : TERM; logged() {{ trap '' TERM; tee \"$1\"; }}; "
-    + f"export PYTHONPATH={shlex.quote(str(workflow.basedir))} PYTHONUNBUFFERED=1 {WORKFLOW_PID}=$PPID; "
-    # In a Slurm job, Lightning must not take the one task that Snakemake runs in for all of the training's.
-    + "unset SLURM_NTASKS SLURM_NTASKS_PER_NODE; "
-    + ("" if USES_CONDA else f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
-)
+# Jobs inherit this environment; a killed run's lock is removed, and this run's is held for as long as it lives.
+ALIVE = begin_workflow(Path(".snakemake"))
 
 
 wildcard_constraints:

@@ -43,7 +43,7 @@ rule evaluate_experiment:
     resources:
         gpu=1,
         gres="gpu:1",
-        local_gpu=1 if GPU_HERE and not ON_CLUSTER else 0,
+        local_gpu=1 if GPU_HERE else 0,
         mem_mb=growing(8000),
         runtime=growing(8 * 60),
     message:
@@ -51,7 +51,7 @@ rule evaluate_experiment:
     shell:
         "python -m digit evaluate --experiment {wildcards.experiment} --split {wildcards.split}"
         " --root-depth {wildcards.root_depth} --config {input.experiment:q} --config {input.settings:q}"
-        " 2>&1 | logged {log:q}"
+        " --log {log:q}"
 
 
 rule evaluate:
@@ -62,5 +62,6 @@ rule evaluate:
             split=RUN.evaluate.splits,
             root_depth=RUN.evaluate.root_depth,
         ),
+    localrule: True
     message:
         "All experiments are evaluated"

@@ -25,11 +25,12 @@ rule images_shard:
         "Packing images of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m digit images --split {wildcards.split} --shard {wildcards.shard}"
-        " --config {input.settings:q} 2>&1 | logged {log:q}"
+        " --config {input.settings:q} --log {log:q}"
 
 
 rule images:
     input:
         expand(rules.images_shard.output.store, split=USED_SPLITS, shard=SHARDS),
+    localrule: True
     message:
         "All images are packed"

@@ -22,11 +22,12 @@ rule index_split:
     message:
         "Indexing the {wildcards.split} split"
     shell:
-        "python -m digit index --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
+        "python -m digit index --split {wildcards.split} --config {input.settings:q} --log {log:q}"
 
 
 rule index:
     input:
         expand(rules.index_split.output.tables, split=USED_SPLITS),
+    localrule: True
     message:
         "All splits are indexed"

@@ -24,7 +24,7 @@ rule parts_shard:
         "Drawing part masks of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m digit parts --split {wildcards.split} --shard {wildcards.shard}"
-        " --config {input.settings:q} 2>&1 | logged {log:q}"
+        " --config {input.settings:q} --log {log:q}"
 
 
 rule contact_sheet:
@@ -45,6 +45,7 @@ rule contact_sheet:
         LAYOUT.log("contact_sheet/{split}"),
     benchmark:
         LAYOUT.benchmark("contact_sheet/{split}")
+    localrule: True
     conda:
         "../../envs/render.yaml"
     threads: 1
@@ -54,12 +55,13 @@ rule contact_sheet:
     message:
         "Contact sheet of the {wildcards.split} split"
     shell:
-        "python -m digit sheet --split {wildcards.split} --config {input.settings:q} 2>&1 | logged {log:q}"
+        "python -m digit sheet --split {wildcards.split} --config {input.settings:q} --log {log:q}"
 
 
 rule parts:
     input:
         expand(rules.parts_shard.output, split=USED_SPLITS, shard=SHARDS),
         expand(rules.contact_sheet.output.png, split=USED_SPLITS),
+    localrule: True
     message:
         "All part masks are drawn"

@@ -31,4 +31,4 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m digit report --config {input.settings:q} 2>&1 | logged {log:q}"
+        "python -m digit report --config {input.settings:q} --log {log:q}"

@@ -2,9 +2,12 @@
 
 import shutil
 
-# Jobs for a cluster's nodes; the same Snakefile is read again on the node, which need not count GPUs.
-ON_CLUSTER = workflow.non_local_exec or workflow.remote_exec
 GPU_HERE = any(map(shutil.which, ("nvidia-smi", "rocm-smi")))
+
+
+# Taking turns on one machine: a cluster has a queue for that, so nothing is counted there.
+resource_scopes:
+    local_gpu="local",
 
 
 def growing(amount):
@@ -42,8 +45,8 @@ def train_resources():
     return {
         "gpu": of_training(lambda training: training.devices * training.nodes),
         "gres": of_training(lambda training: f"gpu:{training.devices}"),
-        # Taking turns: on this machine's GPUs, or without any on its cores. A cluster has a queue for that.
-        "local_gpu": of_training(lambda training: 0 if ON_CLUSTER else training.devices if GPU_HERE else 1),
+        # This machine's GPUs, or without any its cores.
+        "local_gpu": of_training(lambda training: training.devices if GPU_HERE else 1),
         "nodes": several(lambda training: training.nodes),
         "tasks": several(lambda training: training.nodes * training.devices),
         # Slurm derives nothing from GPUs: the tasks of a node are said outright.

@@ -8,6 +8,7 @@ rule settings:
         LAYOUT.log("settings/{stage}"),
     benchmark:
         LAYOUT.benchmark("settings/{stage}")
+    localrule: True
     conda:
         "../../envs/data.yaml"
     threads: 1

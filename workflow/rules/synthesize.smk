@@ -23,4 +23,4 @@ if SYNTHETIC:
         message:
             "Making the embedded data set"
         shell:
-            "python -m digit synthesize --processes {threads} --config {input.settings:q} 2>&1 | logged {log:q}"
+            "python -m digit synthesize --processes {threads} --config {input.settings:q} --log {log:q}"

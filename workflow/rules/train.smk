@@ -36,7 +36,7 @@ rule train_experiment:
         "Training {wildcards.experiment}"
     shell:
         "{params.launcher} python -m digit train --experiment {wildcards.experiment}"
-        " --config {input.settings:q} 2>&1 | logged {log:q}"
+        " --config {input.settings:q} --log {log:q}"
 
 
 # Experiments with load_ckpt take given weights as they are.
@@ -55,6 +55,7 @@ rule adopt_weights:
         LAYOUT.benchmark("train/{experiment}")
     wildcard_constraints:
         experiment=one_of(GIVEN),
+    localrule: True
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -64,12 +65,13 @@ rule adopt_weights:
     message:
         "Taking over the given weights of {wildcards.experiment}"
     shell:
-        "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} 2>&1 | logged {log:q}"
+        "python -m digit train --experiment {wildcards.experiment} --config {input.settings:q} --log {log:q}"
 
 
 rule train:
     input:
         expand(rules.train_experiment.output, experiment=TRAINED),
         expand(rules.adopt_weights.output, experiment=GIVEN),
+    localrule: True
     message:
         "All experiments are trained"

@@ -1,4 +1,4 @@
-"""Photographs that stand behind hands: from folders or installed packages, different ones for each split."""
+"""Photographs from folders or installed packages, to stand behind hands or to lend their spectra."""
 
 from functools import cache, lru_cache
 from importlib import metadata
@@ -24,24 +24,25 @@ SHARE = 5
 
 
 @cache
-def photo_files(sources: tuple[str, ...], split: str) -> tuple[Path, ...]:
-    """The photographs of one split, sorted by name.
+def photo_files(sources: tuple[str, ...], split: str, key: str = "synthetic.photos") -> tuple[Path, ...]:
+    """The photographs of one split, sorted by name; no photograph is in two of them.
 
     Args:
         sources: folders, or names of installed packages.
         split: ``train``, ``val`` or ``test``.
+        key: of the configuration, for messages.
 
     Raises:
         UserError: a source is neither, or holds no JPEG.
     """
-    found = [path for source in sources for path in _jpegs(source) if path.name not in UNSUITABLE]
+    found = [path for source in sources for path in _jpegs(source, key) if path.name not in UNSUITABLE]
     turn = {"val": SHARE - 2, "test": SHARE - 1}
     chosen = [
         path
         for k, path in enumerate(found)
         if (k % SHARE == turn[split] if split in turn else k % SHARE not in turn.values())
     ]
-    return tuple(chosen or found)
+    return tuple(chosen)
 
 
 @lru_cache(maxsize=KEPT)
@@ -53,7 +54,7 @@ def read_photo(path: Path) -> np.ndarray:
     """
     photo = cv2.imread(str(path))
     if photo is None:
-        raise UserError(f"{path}: cannot be decoded; take it out of the folder that synthetic.photos names")
+        raise UserError(f"{path}: cannot be decoded; take it out of the folder with photographs")
     factor = min(SHORTEST_PX / min(photo.shape[:2]), 1.0)
     photo = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(photo[..., ::-1])
@@ -75,7 +76,7 @@ def cut_out(rng: np.random.Generator, photo: np.ndarray, width: int, height: int
     return cv2.warpAffine(photo, affine, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def _jpegs(source: str) -> list[Path]:
+def _jpegs(source: str, key: str) -> list[Path]:
     """JPEG files below a folder or of an installed package, sorted."""
     folder = Path(source)
     if folder.is_dir():
@@ -85,11 +86,11 @@ def _jpegs(source: str) -> list[Path]:
             listed = metadata.files(source) or []
         except metadata.PackageNotFoundError as error:
             raise UserError(
-                f"synthetic.photos: {source} is neither a folder nor an installed package; install it "
+                f"{key}: {source} is neither a folder nor an installed package; install it "
                 f"(pip install {source}), correct the name, or take it out of the list"
             ) from error
         files = [Path(str(file.locate())) for file in listed]
     found = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise UserError(f"synthetic.photos: {source} holds no JPEG file; name a folder or package with photographs")
+        raise UserError(f"{key}: {source} holds no JPEG file; name a folder or package with photographs")
     return found

@@ -1,22 +1,21 @@
 """Saved states of an unfinished training, and when to save, stop or give up."""
 
-import contextlib
 import os
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
-import psutil
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from digit.config import TrainingSettings
-from digit.samples.dataset import HandDataset
+from digit.training.history import History, is_measured
+from digit.training.signals import StopRequest
 
 CHECK_EVERY_STEPS = 50
 """Steps after which losses are looked at: looking makes the host wait for the device."""
@@ -71,62 +70,32 @@ class StateFiles:
         return self.folder / "failure.txt"
 
 
-class StopRequest:
-    """Remembers SIGTERM, by which schedulers ask to stop."""
-
-    def __init__(self) -> None:
-        self.made = False
-
-    def _hear(self, *_: Any) -> None:
-        self.made = True
-
-    def _hear_and_pass_on(self, *_: Any) -> None:
-        self.made = True
-        for child in psutil.Process().children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.terminate()
-
-    def listen(self) -> None:
-        """Listen from now on."""
-        signal.signal(signal.SIGTERM, self._hear)
-
-    @contextlib.contextmanager
-    def listening(self, pass_on: bool = False) -> Iterator[None]:
-        """Listen for the time of the block; ``pass_on`` also tells the processes that this one started."""
-        before = signal.signal(signal.SIGTERM, self._hear_and_pass_on if pass_on else self._hear)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-
-def is_measured(training: TrainingSettings, epoch: int) -> bool:
-    """Whether an epoch, counted from 1, ends with an evaluation."""
-    return epoch % training.eval_every_epoch == 0 or epoch == training.max_epoch
-
-
 def is_sound(module: nn.Module) -> bool:
     """Whether the square of every weight and statistic is finite; a network beyond that cannot recover."""
     values = [value for value in module.state_dict().values() if value.is_floating_point()]
     return bool(torch.stack([value.detach().float().square().sum() for value in values]).isfinite().all())
 
 
-class Guard(lightning.Callback):
-    """Saves the state now and then and when asked to stop; stops at losses or weights that are no numbers.
+class CheckpointCallback(lightning.Callback):
+    """Saves the state now and then and when asked to stop; stops when losses or weights are not finite.
 
     Args:
-        dataset: names of the training samples, for the message about a strange loss.
-        files: where states go.
         training: optimisation settings.
+        files: where states go.
+        history: of the training; a state saved in mid-epoch holds the mean over processes.
         request: to stop.
+        keys: names the samples of index rows (n,), for the message about a loss that is not finite.
     """
 
     def __init__(
-        self, dataset: HandDataset, files: StateFiles, training: TrainingSettings, request: StopRequest
+        self,
+        training: TrainingSettings,
+        files: StateFiles,
+        history: History,
+        request: StopRequest,
+        keys: Callable[[np.ndarray], list[str]],
     ) -> None:
-        self.dataset, self.files, self.training, self.request = dataset, files, training, request
-        self.before_saving: list[Callable[[lightning.Trainer], None]] = []
-        """Called in every process before a state is saved in mid-epoch."""
+        self.training, self.files, self.history, self.request, self.keys = training, files, history, request, keys
         self._recent: deque[tuple[Tensor, Tensor]] = deque()
         self._steps = 0
 
@@ -155,13 +124,12 @@ class Guard(lightning.Callback):
         stop = self.agreed(trainer, self.request.made)
         due = last or self.agreed(trainer, time.monotonic() - self._saved >= 60 * self.training.save_every_minutes)
         looking = self._steps % CHECK_EVERY_STEPS == 0
-        if not (looking or stop or due) or self.losses_are_strange(trainer):
+        if not (looking or stop or due) or self.losses_diverged(trainer):
             return
         if stop or due:
-            for prepare in self.before_saving:
-                prepare(trainer)
+            self.history.share(trainer.strategy)
             if self.save(trainer, self.files.resume) and stop:
-                self.stop(trainer)
+                self._stop(trainer)
 
     def save(self, trainer: lightning.Trainer, path: Path) -> bool:
         """Save the training's state, all or nothing, if its weights are :func:`sound <is_sound>`; else stop.
@@ -182,22 +150,28 @@ class Guard(lightning.Callback):
         self._saved = time.monotonic()
         return True
 
-    def stop(self, trainer: lightning.Trainer) -> None:
-        """End the training before it is finished, to be gone on with from its saved state."""
+    def stop_if_asked(self, trainer: lightning.Trainer) -> bool:
+        """End the training before it is finished if any process was asked to; its saved state can be resumed."""
+        asked = self.agreed(trainer, self.request.made)
+        if asked:
+            self._stop(trainer)
+        return asked
+
+    def _stop(self, trainer: lightning.Trainer) -> None:
         trainer.should_stop = True
         if trainer.is_global_zero:
             self.files.stopped.touch()
 
-    def losses_are_strange(self, trainer: lightning.Trainer) -> bool:
-        """Look at the losses since the last look; if one is no number, say whose, stop, and let nothing be saved."""
+    def losses_diverged(self, trainer: lightning.Trainer) -> bool:
+        """Look at the losses since the last look; if one is not finite, say whose, stop, and let nothing be saved."""
         recent, self._recent = self._recent, deque()
         values = torch.stack([loss for loss, _ in recent]).cpu() if recent else torch.zeros(1)
-        strange = ~torch.isfinite(values)
-        found = bool(strange.any())
+        diverged = ~torch.isfinite(values)
+        found = bool(diverged.any())
         if not self.agreed(trainer, found):
             return False
-        place = int(strange.int().argmax())
-        names = self.dataset.index.keys(recent[place][1].cpu().numpy()) if found else []
+        place = int(diverged.int().argmax())
+        names = self.keys(recent[place][1].cpu().numpy()) if found else []
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
         self._fail(trainer, f"the loss became {values[place].item()} on {shown}", found)
         return True
