@@ -208,7 +208,9 @@ def predict(
 
 @app.command(rich_help_panel=OTHER)
 def export(
-    output: Annotated[Path, typer.Option(metavar="PATH", help="File (.onnx, .pt) or, with --layout, folder to write.")],
+    output: Annotated[
+        Path, typer.Option(metavar="PATH", help="File (.onnx, .pt, .safetensors) or, with --layout, folder to write.")
+    ],
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Network to write as ONNX or as a .pt in the released layout.")
     ] = None,

