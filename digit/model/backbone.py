@@ -19,7 +19,7 @@ from digit.model.pretrained import (
     load_from_timm,
     load_from_torchvision,
 )
-from digit.model.pyramid import STRIDE, Pyramid
+from digit.model.pyramid import Pyramid
 from digit.run.errors import UserError
 
 
@@ -28,7 +28,9 @@ def is_hrnet(name: str) -> bool:
     return name.startswith("hrnet_")
 
 
-def create_backbone(name: str, pretrained: str | None = None, neck: int = 64) -> tuple[nn.Module, int, str]:
+def create_backbone(
+    name: str, pretrained: str | None = None, neck: int = 64, size: int | None = None
+) -> tuple[nn.Module, int, str]:
     """Build an image encoder with features at a quarter of the image's resolution.
 
     Args:
@@ -36,6 +38,7 @@ def create_backbone(name: str, pretrained: str | None = None, neck: int = 64) ->
         pretrained: None (random), ``"timm"``, a package of :data:`PACKAGES` or the path of ImageNet weights such as
             hrnet_w32-36af842e.pth. When timm's cannot be fetched, the weights stay random.
         neck: channels of the features, except an HRNet's.
+        size: side S of the images in px, for networks that are made for one; None: their own.
 
     Returns:
         the module (images (B, 3, S, S) in [0, 1] to a list whose first item is (B, C, S/4, S/4)), C, and a
@@ -44,7 +47,7 @@ def create_backbone(name: str, pretrained: str | None = None, neck: int = 64) ->
     Raises:
         UserError: for an unknown model or weights that do not fit.
     """
-    return _hrnet(name, pretrained) if is_hrnet(name) else _pyramid(name, pretrained, neck)
+    return _hrnet(name, pretrained) if is_hrnet(name) else _pyramid(name, pretrained, neck, size)
 
 
 def _hrnet(name: str, pretrained: str | None) -> tuple[nn.Module, int, str]:
@@ -65,12 +68,12 @@ def _hrnet(name: str, pretrained: str | None) -> tuple[nn.Module, int, str]:
     return net, channels, load_file(net, name, pretrained, HRNET_REMEDY)
 
 
-def _pyramid(name: str, pretrained: str | None, width: int) -> tuple[nn.Module, int, str]:
-    """All levels from stride 4 on. Weights are loaded into the whole classifier, of which timm takes the levels."""
+def _pyramid(name: str, pretrained: str | None, width: int, size: int | None) -> tuple[nn.Module, int, str]:
+    """A network's levels and a neck. Weights are loaded into the whole classifier, of which timm takes the levels."""
     try:
-        levels = [k for k, stride in enumerate(_features(name).feature_info.reduction()) if stride >= STRIDE]
+        net = _features(name, size)
         if pretrained is None:
-            return Pyramid(_features(name, out_indices=levels), width), width, RANDOM
+            return Pyramid(net, width), width, RANDOM
         classifier: Any = timm.create_model(name)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise _unknown(name) from error
@@ -82,15 +85,15 @@ def _pyramid(name: str, pretrained: str | None, width: int) -> tuple[nn.Module, 
         origin = load_file(classifier, name, pretrained, PYRAMID_REMEDY)
     logging.getLogger("timm.models._builder").setLevel(logging.ERROR)  # the classifier's last layers are left out
     given = {"state_dict": classifier.state_dict()}
-    return (
-        Pyramid(_features(name, out_indices=levels, pretrained=True, pretrained_cfg_overlay=given), width),
-        width,
-        origin,
-    )
+    return Pyramid(_features(name, size, pretrained=True, pretrained_cfg_overlay=given), width), width, origin
 
 
-def _features(name: str, **options: Any) -> Any:
-    return timm.create_model(name, features_only=True, **options)
+def _features(name: str, size: int | None, **options: Any) -> Any:
+    """A network that gives its levels; one that is made for one image size is made for this one."""
+    try:
+        return timm.create_model(name, features_only=True, img_size=size, **options)
+    except TypeError:  # most take images of any size
+        return timm.create_model(name, features_only=True, **options)
 
 
 def _unknown(name: str) -> UserError:

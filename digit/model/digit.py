@@ -22,7 +22,7 @@ class Digit(Network):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self.backbone, channels, self.backbone_origin = create_backbone(
-            settings.backbone, settings.pretrained, settings.neck
+            settings.backbone, settings.pretrained, settings.neck, settings.input_size
         )
         self.hand_segm = HandSegmentation(channels, settings.segm_upsample)
         first, second = settings.segm_features

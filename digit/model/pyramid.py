@@ -15,7 +15,7 @@ class Pyramid(nn.Module):
     """A feature pyramid and its neck.
 
     Args:
-        net: timm's, with ``features_only``; its levels have a stride of at least 4.
+        net: timm's, with ``features_only``; levels finer than stride 4 are left out.
         width: channels of the fused features.
     """
 
@@ -24,10 +24,12 @@ class Pyramid(nn.Module):
 
     def __init__(self, net: Any, width: int) -> None:
         super().__init__()
-        strides, colours = net.feature_info.reduction(), net.pretrained_cfg
+        channels, strides, colours = net.feature_info.channels(), net.feature_info.reduction(), net.pretrained_cfg
         self.net = net
-        self.neck = Neck(net.feature_info.channels(), width)
-        self._enlarge = min(strides) // STRIDE
+        self._channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
+        self._used = [k for k, stride in enumerate(strides) if stride >= STRIDE]
+        self.neck = Neck([channels[k] for k in self._used], width)
+        self._enlarge = min(strides[k] for k in self._used) // STRIDE
         # Not in the state: they belong to the network's name.
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(colours[name])[:, None, None], persistent=False)
@@ -41,7 +43,8 @@ class Pyramid(nn.Module):
         # Depthwise convolutions have no fast bfloat16 gradient on a CPU; the dense layers behind them have.
         with torch.autocast("cpu", enabled=False):
             maps = self.net((images - self.mean) / self.std)
-        return [_enlarged(self.neck(maps), self._enlarge)]
+        used = [maps[k].permute(0, 3, 1, 2) if self._channels_last else maps[k] for k in self._used]
+        return [_enlarged(self.neck(used), self._enlarge)]
 
 
 class Neck(nn.Module):

