@@ -39,7 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "backbone": "tf_efficientnet_lite0",
             "neck": 64,
             "input_size": 128,
-            "segm_upsample": [16, 16],
+            "segm_upsample": [32, 32],
             "segm_features": [16, 32],
             "unet": [32, 48, 64, 96],
             "head": [32, 48, 64, 96],
