@@ -329,3 +329,22 @@ def _resolve(
                 picture[y, x, k] += (wa * colors[a, k] + wb * colors[b, k] + wc * colors[c, k]) * scale
             picture[y, x, 3] += share
     return picture
+
+
+@njit(cache=True)
+def lay_over(picture: np.ndarray, layer: np.ndarray) -> float:
+    """Put what :func:`draw` drew, (h, w, 4), over linear light (h, w, 3) float32, in place.
+
+    Returns:
+        the mean light of the layer where it covers.
+    """
+    whole, total, cover = np.float32(1.0), 0.0, 0.0
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            share = layer[y, x, 3]
+            if share > 0:
+                cover += share
+                for c in range(3):
+                    total += layer[y, x, c]
+                    picture[y, x, c] = picture[y, x, c] * (whole - share) + layer[y, x, c]
+    return total / max(3 * cover, 1.0)

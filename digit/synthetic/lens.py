@@ -17,25 +17,6 @@ GRAIN = 1024
 """Side of the sheet of noise."""
 
 
-@njit(cache=True)
-def lay_over(picture: np.ndarray, layer: np.ndarray) -> float:
-    """Put premultiplied colour and coverage (h, w, 4) over linear light (h, w, 3), in place.
-
-    Returns:
-        The mean of the layer's light where it covers.
-    """
-    total, cover = 0.0, 0.0
-    for y in range(picture.shape[0]):
-        for x in range(picture.shape[1]):
-            share = layer[y, x, 3]
-            if share > 0:
-                cover += share
-                for c in range(3):
-                    total += layer[y, x, c]
-                    picture[y, x, c] = picture[y, x, c] * (1 - share) + layer[y, x, c]
-    return total / max(3 * cover, 1.0)
-
-
 def exposure(rng: np.random.Generator, level: float) -> np.ndarray:
     """Gain of each channel (3,) float32, so that hands of mean light ``level`` come out more or less well."""
     wanted = SKIN_LEVEL * np.exp(rng.normal(0, 0.5))

@@ -11,7 +11,7 @@ from digit.geometry import world_to_camera
 from digit.hand.mano import Hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.skin import load_skin
-from digit.render.shading import add_highlights, draw, vertex_normals
+from digit.render.shading import add_highlights, draw, lay_over, vertex_normals
 from digit.synthetic import lens
 from digit.synthetic.ambient import Refinement, light_closed_surface
 from digit.synthetic.cameras import Camera
@@ -112,7 +112,7 @@ def take_picture(rng: np.random.Generator, lit: LitSurface, camera: Camera, phot
     size_px = (camera.width, camera.height)
     layer, window = draw(points_cam_mm, surface.faces, colors, camera.focal_px, camera.princpt_px, size_px, closed=True)
     picture = paint_scenery(rng, choose_kind(rng, photos), photos, *size_px)
-    level = lens.lay_over(picture[window], layer)
+    level = lay_over(picture[window], layer)
     return lens.encode(rng, lens.develop(rng, lens.blur(rng, picture), lens.exposure(rng, level), camera.grey))
 
 
