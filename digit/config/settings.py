@@ -6,22 +6,12 @@ in step.
 """
 
 import dataclasses
-import json
-import typing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
-
-import yaml
-
-from digit.config import schema
-from digit.config.presets import PRESETS
-from digit.run.errors import UserError
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 RootDepth = Literal["rootnet", "gt"]
-SCHEMA_PATH = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def _key(default: Any, description: str, **bounds: Any) -> Any:
@@ -326,90 +316,3 @@ class Config:
         {}, "Experiments by name; changing one retrains that one only; null takes one out."
     )
     evaluate: EvaluateSettings = _key(EvaluateSettings(), "Evaluation.")
-
-
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the values of ``over``, section by section; neither is changed."""
-    merged = dict(base)
-    for name, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = merge(merged[name], value) if both else value
-    return merged
-
-
-def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
-    """Validate a configuration and fill in presets and defaults.
-
-    Raises:
-        UserError: naming every key that is misspelt, of the wrong type or out of bounds.
-    """
-    raw = schema.typed(raw, schema.of(Config))
-    problems = schema.problems(raw, schema.of(Config))
-    if not problems:
-        for name in raw.get("experiments") or {}:
-            if not all(c.isalnum() or c in "_-" for c in name):
-                problems.append(f"experiments.{name}: use letters, digits, - and _ only")
-        if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
-            problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
-        if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
-            problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
-        if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
-            problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
-    if problems:
-        raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
-    experiments = {}
-    for name, settings in (raw.get("experiments") or {}).items():
-        if settings is not None:
-            experiments[name] = merge(PRESETS[settings.get("preset", "paper")], settings)
-    return _build(Config, raw | {"experiments": experiments})
-
-
-def load_config(*paths: Path | str) -> Config:
-    """Read YAML files, later ones over earlier ones, and resolve them.
-
-    Raises:
-        UserError: when a file is missing, is not YAML, or holds invalid keys.
-    """
-    raw: dict[str, Any] = {}
-    for path in paths:
-        try:
-            document = yaml.safe_load(Path(path).read_text()) or {}
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); pass an existing file") from error
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: is not valid YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise UserError(f"{path}: must hold sections such as 'run:' and 'data:'")
-        raw = merge(raw, document)
-    return resolve(raw, " + ".join(str(path) for path in paths))
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as plain dicts and lists, ready for YAML or JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def _build(kind: Any, raw: dict[str, Any]) -> Any:
-    hints = typing.get_type_hints(kind)
-    values = {}
-    for name, value in raw.items():
-        hint = hints[name]
-        if dataclasses.is_dataclass(hint):
-            value = _build(hint, value or {})
-        elif typing.get_origin(hint) is dict:
-            value = {key: _build(typing.get_args(hint)[1], item) for key, item in value.items()}
-        elif isinstance(value, list):
-            value = tuple(value)
-        elif hint in (float, float | None) and value is not None:
-            value = float(value)
-        values[name] = value
-    return kind(**values)
-
-
-def write_schema(path: Path = SCHEMA_PATH) -> None:
-    """Write the JSON schema as YAML, for editors and for people."""
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "digit config.yaml"}
-    path.write_text(
-        "# Generated from digit/config/settings.py by `python -m digit.config`; do not edit.\n"
-        + yaml.safe_dump(document | schema.of(Config), sort_keys=False, width=120)
-    )

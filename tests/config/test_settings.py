@@ -18,7 +18,7 @@ from digit.config import (
     write_schema,
 )
 from digit.config.presets import PRESETS
-from digit.config.settings import SCHEMA_PATH
+from digit.config.loading import SCHEMA_PATH
 from digit.run.errors import UserError
 from digit.stages.settings import ALWAYS, EXPERIMENT_READS, READS, as_yaml, stage_settings
 
