@@ -53,7 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "optimizer": "adamw",
             "lr": 1e-3,
             "schedule": "constant",
-            "warm_up_steps": 400,
+            "warm_up_steps": 100,
             "decay_epochs": 5,
             "weight_decay": 0.01,
             "clip_norm": 10.0,
