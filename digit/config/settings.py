@@ -102,6 +102,12 @@ class SyntheticSettings:
         "The default needs none.",
         uniqueItems=True,
     )
+    panoramas: tuple[str, ...] = _key(
+        (),
+        "Folders with HDR panoramas (.hdr; .exr and .exr.js with the package OpenEXR) that light variety rich and "
+        "stand behind it. The default needs none.",
+        uniqueItems=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,6 +342,9 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
                 problems.append(f"experiments.{name}: use letters, digits, - and _ only")
         if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
             problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
+        for key in ("photos", "panoramas"):
+            if raw.get("synthetic", {}).get(key) and raw["synthetic"].get("variety") != "rich":
+                problems.append(f"synthetic.{key}: only variety rich shows them; set synthetic.variety to rich")
         if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
             problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
         if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
