@@ -18,8 +18,9 @@ from digit.run.console import log, track
 from digit.run.files import replacing
 from digit.run.layout import Layout
 from digit.synthetic.annotate import FrameTruth, Sample, annotate_frame, annotate_sample
+from digit.synthetic.arms import face_cameras
 from digit.synthetic.cameras import Camera
-from digit.synthetic.interaction import face_cameras, pose_frame
+from digit.synthetic.interaction import pose_frame
 from digit.synthetic.lighting import vary
 from digit.synthetic.photograph import encode_jpeg, photograph
 from digit.synthetic.plan import FRAME_STREAM, Capture, Frame, generator, make_capture, plan_split

@@ -73,8 +73,8 @@ def read_panorama(path: Path) -> np.ndarray:
         raise UserError(f"{path}: is no HDR panorama; take it out of the folder that synthetic.panoramas names")
     light = pixels[..., 2::-1] if path.suffix == ".hdr" else pixels[..., :3]
     light = cv2.resize(np.maximum(light, 0).astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
-    light /= np.maximum(light.mean(axis=(0, 1)), 1e-6) ** WHITE_BALANCE
-    return light / light.mean()
+    balanced = light / np.maximum(light.mean(axis=(0, 1)), 1e-6) ** WHITE_BALANCE
+    return balanced / balanced.mean()
 
 
 def panorama_light(panorama: Panorama, dome_directions: np.ndarray) -> Studio:

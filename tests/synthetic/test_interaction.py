@@ -5,9 +5,10 @@ from digit.hand.mano import load_hands
 from digit.hand.mesh import SEAL_RING
 from digit.render.shading import vertex_normals
 from digit.skeleton import HANDS
+from digit.synthetic.arms import face_cameras
 from digit.synthetic.cameras import SUBJECT_MM
 from digit.synthetic.contact import depths
-from digit.synthetic.interaction import CLASP_DEPTH_MM, FARTHEST_WRISTS_MM, face_cameras, pose_frame
+from digit.synthetic.interaction import CLASP_DEPTH_MM, FARTHEST_WRISTS_MM, pose_frame
 
 
 @pytest.fixture(scope="module")
