@@ -1,6 +1,7 @@
 """The configuration: one YAML file, validated, as frozen dataclasses.
 
-- :mod:`settings`: keys, types, bounds, defaults and descriptions; loading and merging files
+- :mod:`settings`: keys, types, bounds, defaults and descriptions; merging files
+- :mod:`documents`: reading one file
 - :mod:`presets`: what each preset changes from the paper's values
 - :mod:`schema`: JSON schemas of dataclasses, and what is wrong with a document that does not follow one
 - :mod:`overrides`: keys as flags of the command line

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import yaml
 
 from digit.config import schema
+from digit.config.documents import read_document
+from digit.config.paths import path_problems
 from digit.config.presets import PRESETS
 from digit.run.errors import UserError
 
@@ -83,29 +85,23 @@ class SyntheticSettings:
     val_images: int = _key(96, "Images of the validation split.", minimum=8)
     test_images: int = _key(240, "Images of the test split.", minimum=8)
     cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
-    captures: int = _key(
-        12, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=9999
-    )
+    captures: int = _key(12, "Captures per split, each with a subject of its own.", minimum=1, maximum=9999)
     views: Literal["narrow", "wide", "all"] = _key(
         "narrow",
-        "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: within 60 degrees, palms or "
-        "backs; all: cameras all around, held at any angle.",
+        "Cameras: narrow, within 30 degrees of the front; wide, within 60 degrees; all, all around and at any angle.",
     )
     variety: Literal["plain", "rich"] = _key(
         "plain",
-        "plain: hands beside each other in a dark studio; rich: what a network for real pictures must have seen, from "
-        "clasped hands, gestures, watches and held things to rooms, phone lenses, blur and compression.",
+        "plain: hands in a dark studio; rich: what a network for real pictures must have seen (docs/synthetic.md).",
     )
     photos: tuple[str, ...] = _key(
         (),
-        "Photographs used as backgrounds by variety rich: folders, or names of installed packages that contain JPEGs. "
-        "The default needs none.",
+        "Photographs behind the hands of variety rich: folders, or names of installed packages that contain JPEGs.",
         uniqueItems=True,
     )
     panoramas: tuple[str, ...] = _key(
         (),
-        "Folders with HDR panoramas (.hdr; .exr and .exr.js with the package OpenEXR) that light variety rich and "
-        "stand behind it. The default needs none.",
+        "Folders with HDR panoramas that light variety rich: .hdr; with the package OpenEXR .exr and .exr.js, too.",
         uniqueItems=True,
     )
 
@@ -349,6 +345,7 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
             problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
         if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
             problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
+        problems += path_problems(raw)
     if problems:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}
@@ -366,15 +363,7 @@ def load_config(*paths: Path | str) -> Config:
     """
     raw: dict[str, Any] = {}
     for path in paths:
-        try:
-            document = yaml.safe_load(Path(path).read_text()) or {}
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); pass an existing file") from error
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: is not valid YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise UserError(f"{path}: must hold sections such as 'run:' and 'data:'")
-        raw = merge(raw, document)
+        raw = merge(raw, read_document(Path(path)))
     return resolve(raw, " + ".join(str(path) for path in paths))
 
 

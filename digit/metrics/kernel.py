@@ -5,8 +5,8 @@ frame, float64; arrays are C-contiguous and writable, so that each function is c
 """
 
 import numpy as np
-from numba import njit
 
+from digit.run.compiled import compiled
 from digit.skeleton import JOINT_COUNT, JOINT_HAND, ROOT_JOINTS
 
 ROOT_OF_JOINT = np.array(ROOT_JOINTS)[JOINT_HAND]
@@ -15,7 +15,7 @@ IS_WRIST = np.isin(np.arange(JOINT_COUNT), ROOT_JOINTS)
 """(42,) bool."""
 
 
-@njit(cache=True)
+@compiled
 def lift(
     joint_cells: np.ndarray,
     root_depth_mm: np.ndarray,
@@ -41,7 +41,7 @@ def lift(
     return joints_cam_mm
 
 
-@njit(cache=True)
+@compiled
 def joint_errors(joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Distances (n, 42) float32 with each hand's wrist moved to the origin on both sides; 0 where not counted."""
     errors_mm = np.zeros(counted.shape, dtype=np.float32)
@@ -57,7 +57,7 @@ def joint_errors(joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.nd
     return errors_mm
 
 
-@njit(cache=True)
+@compiled
 def add_joints(
     errors_mm: np.ndarray,
     counted: np.ndarray,
@@ -91,7 +91,7 @@ def add_joints(
                         pck_counts[kind, limit_mm + 1] += 1
 
 
-@njit(cache=True)
+@compiled
 def add_rows(rows: np.ndarray, units: np.ndarray, sums: np.ndarray) -> None:
     """Add rows (n, m) to those of their units (n,) in ``sums`` (units, m)."""
     for k in range(rows.shape[0]):
