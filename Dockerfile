@@ -6,15 +6,14 @@ FROM python:3.11-slim-bookworm
 
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
-# Whoever runs the container has a name, which Snakemake asks for, and may write caches.
+# Whoever runs the container has a name, which Snakemake asks for, and a home that can be written, for caches. Apptainer
+# puts the user's own in its place: users who share a machine must not share caches of code.
 ENV USER=digit \
+    HOME=/tmp \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore \
-    PYTHONUNBUFFERED=1 \
-    NUMBA_CACHE_DIR=/tmp/numba \
-    XDG_CACHE_HOME=/tmp/cache \
-    HF_HOME=/tmp/huggingface
+    PYTHONUNBUFFERED=1
 
 WORKDIR /digit
 

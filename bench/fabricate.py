@@ -136,12 +136,15 @@ class _Annotations:
     def __init__(self, rng: np.random.Generator) -> None:
         valid = rng.random((64, JOINT_COUNT, 1)) < 0.97
         self.valid = [json.dumps(flags.astype(int).tolist()) for flags in valid]
-        corners, sides = rng.uniform(5, 150, (997, 2)), rng.uniform(60, 180, (997, 2))
-        self.boxes = [json.dumps(box) for box in np.hstack([corners, sides]).astype(np.float32).tolist()]
+        middles, sides = rng.uniform(-20, 20, (997, 2)), rng.uniform(150, 220, (997, 2))
+        self.boxes = [
+            [json.dumps(box) for box in np.hstack([middles + np.array(size) / 2 - sides / 2, sides]).round(3).tolist()]
+            for size in (LANDSCAPE, PORTRAIT)
+        ]
 
-    def __call__(self, place: int, _capture: int, _camera: int, frame: int) -> str:
+    def __call__(self, place: int, _capture: int, camera: int, frame: int) -> str:
         return (
-            f'{{"id": {place}, "image_id": {place}, "bbox": {self.boxes[place % 997]}, '
+            f'{{"id": {place}, "image_id": {place}, "bbox": {self.boxes[camera % 2][place % 997]}, '
             f'"joint_valid": {self.valid[frame % 64]}, "hand_type": "{HAND_TYPES[frame % 3]}", "hand_type_valid": 1}}'
         )
 
@@ -165,7 +168,7 @@ def _cameras(rng: np.random.Generator) -> dict[str, dict[str, Any]]:
 
 def _joints(rng: np.random.Generator, frame: int) -> dict[str, Any]:
     return {
-        "world_coord": rng.uniform(-90, 90, (JOINT_COUNT, 3)).astype(np.float32).tolist(),
+        "world_coord": rng.uniform(-60, 60, (JOINT_COUNT, 3)).astype(np.float32).tolist(),
         "joint_valid": (rng.random((JOINT_COUNT, 1)) < 0.97).tolist(),
         "hand_type": HAND_TYPES[frame % 3],
         "hand_type_valid": True,

@@ -4,6 +4,7 @@ Stage modules are imported inside the verbs, so that ``digit --help`` does not l
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -142,7 +143,7 @@ def train(
 
     Every key of experiments.NAME.training is a flag as well, under the original's name: --lr 1e-4 --batch_size 64
     --iter_batch 32 --max_epoch 50 --lr_dec_epoch 40 --gpu_ids 0,1 --devices 8 --nodes 2 --load_from FILE
-    --resume_ckpt FILE --load_ckpt FILE ... A flag that changes nothing is an error.
+    --resume_ckpt FILE --load_ckpt FILE ... A flag that is not read is an error.
     """
     with _writing(config, f"train/{experiment}", log) as resolved:
         _known(resolved, experiment)
@@ -187,23 +188,35 @@ def report(config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
 
 @app.command(rich_help_panel=OTHER)
 def predict(
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="An image file, or a folder of them.")],
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="A picture, or a folder of them.")],
     checkpoint: Annotated[
         Path, typer.Option(metavar="FILE", help="Ours (best.ckpt), the released .pt or a checkpoint of the original.")
     ],
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Gets an overlay and a JSON file for each image.")],
+    output: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Gets NAME.overlay.png and NAME.pose.json for each picture NAME."),
+    ],
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else whole images.'),
+        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else whole pictures.'),
     ] = None,
     hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
     preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into sub-folders; results and boxes keep their paths.")
+    ] = False,
 ) -> None:
-    """Predict pose and parts on your own images; needs no data set."""
+    """Predict pose and parts on your own pictures; needs no data set.
+
+    A picture that cannot be read does not stop the others: those without a result are listed at the end, and the
+    exit status is 1.
+    """
     from digit.stages.predict import predict as stage
 
-    for path in stage(checkpoint, images, output, boxes, hand_threshold, preset):
-        typer.echo(path)
+    outcome = stage(checkpoint, images, output, boxes, hand_threshold, preset, recursive)
+    for path in outcome.poses:
+        typer.echo(os.fsencode(path))
+    outcome.require_all()
 
 
 @app.command(rich_help_panel=OTHER)

@@ -6,16 +6,27 @@ Frames: *world* and *camera* in mm (camera z forward, y down), *image* in px of 
 
 import numpy as np
 
+NEAREST_MM = 1.0
+"""Depth from which on a camera sees a point."""
+
 
 def world_to_camera(points_world_mm: np.ndarray, rotation: np.ndarray, position_mm: np.ndarray) -> np.ndarray:
     """Move points (..., N, 3) into a camera with rotation (..., 3, 3) at world position (..., 3)."""
     return (points_world_mm - position_mm[..., None, :]) @ np.swapaxes(rotation, -1, -2)
 
 
+def in_front(points_cam_mm: np.ndarray) -> np.ndarray:
+    """Say which camera points (..., 3) lie in front of the camera, where it can see them: (...) bool."""
+    return points_cam_mm[..., 2] >= NEAREST_MM
+
+
 def project(points_cam_mm: np.ndarray, focal_px: np.ndarray, princpt_px: np.ndarray) -> np.ndarray:
-    """Project camera points (..., N, 3) to image pixels (..., N, 2); a depth of 0 gives infinity."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = points_cam_mm[..., :2] / points_cam_mm[..., 2:]
+    """Project camera points (..., N, 3) to image pixels (..., N, 2), which mean something :func:`in_front` only.
+
+    Depths within :data:`NEAREST_MM` of 0 are taken for that, so that finite points have finite pixels.
+    """
+    depth_mm = points_cam_mm[..., 2:]
+    slope = points_cam_mm[..., :2] / np.where(np.abs(depth_mm) < NEAREST_MM, NEAREST_MM, depth_mm)
     return slope * focal_px[..., None, :] + princpt_px[..., None, :]
 
 

@@ -29,11 +29,11 @@ YARDSTICK_NOTE = (
 
 def truth_of(index: SplitIndex, rows: np.ndarray, root_depth: RootDepth) -> metrics.Truth:
     """Annotations of index rows (n,), with absolute root depths from their source."""
-    cameras, joints_cam_mm = index.camera_row[rows], index.camera_joints_mm(rows)
+    cameras, (joints_cam_mm, joint_valid) = index.camera_row[rows], index.seen_joints(rows)
     annotated_mm = joints_cam_mm[:, list(ROOT_JOINTS), 2]
     return metrics.Truth(
         joints_cam_mm=joints_cam_mm,
-        joint_valid=index.joint_valid[rows],
+        joint_valid=joint_valid,
         hand_type=index.hand_type[rows],
         hand_type_valid=index.hand_type_valid[rows],
         focal_px=index.focal_px[cameras],

@@ -56,6 +56,17 @@ def tiny_release(_tiny_release_original: Path, tmp_path: Path) -> Path:
     return _writable_copy(_tiny_release_original, tmp_path / "release")
 
 
+@pytest.fixture(scope="session")
+def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as ``digit synthesize`` makes it, 16, 8 and 8 images of hands; not to be changed."""
+    from digit.stages.synthesize import synthesize
+
+    sizes = {"train_images": 16, "val_images": 8, "test_images": 8, "captures": 2}
+    run = {"name": "hands", "folder": str(tmp_path_factory.mktemp("synthetic"))}
+    synthesize(resolve({"run": run, "synthetic": sizes}), 1)
+    return Path(run["folder"]) / "hands" / "dataset"
+
+
 @pytest.fixture
 def larger_release(tmp_path: Path) -> Path:
     """Like ``tiny_release`` with 90 images a split."""
@@ -157,14 +168,15 @@ def _documents(split: int, frames: int, captures: int, cameras: int) -> dict[str
                     {
                         "id": 1000 * split + 3 * place + 5,
                         "image_id": 1000 * split + 3 * place + 5,
-                        "bbox": [10.0 + k, 8.0, 20.5, 24.0],
+                        "bbox": [21.0 - 7.0 * k, 8.0, 20.5, 24.0],
                         "joint_valid": valid,
                         "hand_type": hand_type,
                         "hand_type_valid": 1,
                     }
                 )
                 depth = [1000.0 + k, 1010.0 + place]
-                rootnet.append({"annot_id": 1000 * split + 3 * place + 5, "bbox": [1, 2, 30, 30], "abs_depth": depth})
+                square = [16.25 - 7.0 * k, 5.0, 30, 30]
+                rootnet.append({"annot_id": 1000 * split + 3 * place + 5, "bbox": square, "abs_depth": depth})
     order = rng.permutation(len(data["annotations"]))
     data["annotations"] = [data["annotations"][k] for k in order]
     return {"data": data, "camera": camera, "joint_3d": joints, "MANO_NeuralAnnot": mano, "rootnet": rootnet}

@@ -22,9 +22,9 @@ FLOORS = [
     # data, from files to samples
     ["samples"],
     ["original"],
-    ["release"],
+    ["release", "parts"],
     # what joins several of them for the stages
-    ["synthetic", "scoring"],
+    ["synthetic", "scoring", "predictor"],
     ["training", "report", "planning"],
     ["stages"],
     ["cli"],

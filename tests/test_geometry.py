@@ -41,8 +41,15 @@ def test_projection_by_hand():
     np.testing.assert_allclose(pixel, [[266.0, 157.0]])
 
 
-def test_projection_of_a_point_in_the_camera_is_infinite_not_an_error():
-    assert np.isinf(geo.project(np.array([[1.0, 1.0, 0.0]]), np.ones(2), np.ones(2))).all()
+@pytest.mark.parametrize("depth_mm", [0.0, -0.0, 1e-300, -1e-9, -800.0])
+def test_what_a_camera_cannot_see_has_finite_pixels_and_is_said_to_be_unseen(depth_mm):
+    point = np.array([[1e9, -1.0, depth_mm]])
+    assert not geo.in_front(point).any()
+    assert np.isfinite(geo.project(point, np.full(2, 1e6), np.ones(2))).all()
+
+
+def test_what_stands_before_a_camera_is_in_front_of_it():
+    assert geo.in_front(np.array([[0.0, 0.0, 1.0], [5.0, 5.0, 700.0]])).all()
 
 
 def test_batches_are_the_same_as_one_by_one():

@@ -1,7 +1,8 @@
 """The configuration: one YAML file, validated, as frozen dataclasses.
 
 - :mod:`settings`: keys, types, bounds, defaults and descriptions
-- :mod:`loading`: loading, merging and checking files; the schema
+- :mod:`documents`: reading one file
+- :mod:`loading`: merging and checking files; writing the schema
 - :mod:`presets`: what each preset changes from the paper's values
 - :mod:`schema`: JSON schemas of dataclasses, and what is wrong with a document that does not follow one
 - :mod:`overrides`: keys as flags of the command line

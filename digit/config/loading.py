@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from digit.config import schema
+from digit.config.documents import read_document
+from digit.config.paths import path_problems
 from digit.config.presets import PRESETS
 from digit.config.settings import Config
 from digit.run.errors import UserError
@@ -39,10 +41,14 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
                 problems.append(f"experiments.{name}: use letters, digits, - and _ only")
         if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
             problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
+        for key in ("photos", "panoramas"):
+            if raw.get("synthetic", {}).get(key) and raw["synthetic"].get("variety") != "rich":
+                problems.append(f"synthetic.{key}: only variety rich shows them; set synthetic.variety to rich")
         if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
             problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
         if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
             problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
+        problems += path_problems(raw)
     if problems:
         raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}
@@ -60,15 +66,7 @@ def load_config(*paths: Path | str) -> Config:
     """
     raw: dict[str, Any] = {}
     for path in paths:
-        try:
-            document = yaml.safe_load(Path(path).read_text()) or {}
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); pass an existing file") from error
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: is not valid YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise UserError(f"{path}: must hold sections such as 'run:' and 'data:'")
-        raw = merge(raw, document)
+        raw = merge(raw, read_document(Path(path)))
     return resolve(raw, " + ".join(str(path) for path in paths))
 
 

@@ -1,12 +1,11 @@
 """Configuration keys as flags of the command line, under the names of the original's switches.
 
-A flag is given to have a consequence. One that the configuration says already, or that the training it asks for
-never reads, is a mistake and named. In a configuration file the same is fine: presets state whole recipes.
+A flag that the training it asks for never reads is a mistake and named; one that says what the configuration says
+already is fine, as in a sweep over values. In a configuration file both are: presets state whole recipes.
 """
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from digit.config import Config, EvaluateSettings, Experiment, TrainingSettings, resolve, to_dict
 from digit.run.errors import UserError
@@ -65,7 +64,7 @@ def with_training_switches(config: Config, experiment: str, words: Sequence[str]
     ``--load_ckpt`` is a key of the experiment itself. ``--gpu_ids`` also sets ``devices``, where that is no flag.
 
     Raises:
-        UserError: for a flag that is no key, comes twice, has no value or an impossible one, or has no consequence.
+        UserError: for a flag that is no key, comes twice, has no value or an impossible one, or is never read.
     """
     changed = to_dict(config)
     settings = changed["experiments"][experiment]
@@ -77,8 +76,10 @@ def with_training_switches(config: Config, experiment: str, words: Sequence[str]
         settings["training"]["devices"] = len(settings["training"]["gpu_ids"])
     after = resolve(changed, "the command line")
     trained = after.experiments[experiment]
-    unread = {key: when for keys, holds, when in reversed(UNREAD) if holds(trained) for key in keys}
-    _require_consequences(flags, _values(config.experiments[experiment]), _values(trained), unread)
+    unread = {key: when for keys, holds, when in reversed(UNREAD) if holds(trained) for key in keys if key in flags}
+    problems = [f"--{name} {flags[name]}: has no effect {when}; leave it out" for name, when in unread.items()]
+    if problems:
+        raise UserError("\n".join(problems))
     return after
 
 
@@ -91,9 +92,7 @@ def with_evaluation_switches(config: Config, words: Sequence[str]) -> Config:
     flags = _flags(words, EVALUATE_KEYS, "evaluate")
     changed = to_dict(config)
     changed["evaluate"] |= flags
-    after = resolve(changed, "the command line")
-    _require_consequences(flags, vars(config.evaluate), vars(after.evaluate), {})
-    return after
+    return resolve(changed, "the command line")
 
 
 def _flags(words: Sequence[str], known: Sequence[str], section: str) -> dict[str, str]:
@@ -115,18 +114,3 @@ def _flags(words: Sequence[str], known: Sequence[str], section: str) -> dict[str
 
 def _listed(value: str) -> list[str]:
     return [item for item in value.replace("-", ",").replace(" ", ",").split(",") if item]
-
-
-def _values(experiment: Experiment) -> dict[str, Any]:
-    return {**vars(experiment.training), "load_ckpt": experiment.load_ckpt}
-
-
-def _require_consequences(
-    flags: dict[str, str], before: dict[str, Any], after: dict[str, Any], unread: dict[str, str]
-) -> None:
-    """Name every flag that is not read, or whose value the configuration has already."""
-    same = {name: "changes nothing, the configuration says so already" for name in flags if after[name] == before[name]}
-    idle = same | {name: f"has no effect {when}" for name, when in unread.items()}
-    problems = [f"--{name} {value}: {idle[name]}; leave it out" for name, value in flags.items() if name in idle]
-    if problems:
-        raise UserError("\n".join(problems))

@@ -73,23 +73,23 @@ class SyntheticSettings:
     val_images: int = _key(96, "Images of the validation split.", minimum=8)
     test_images: int = _key(240, "Images of the test split.", minimum=8)
     cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
-    captures: int = _key(
-        12, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=9999
-    )
+    captures: int = _key(12, "Captures per split, each with a subject of its own.", minimum=1, maximum=9999)
     views: Literal["narrow", "wide", "all"] = _key(
         "narrow",
-        "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: within 60 degrees, palms or "
-        "backs; all: cameras all around, held at any angle.",
+        "Cameras: narrow, within 30 degrees of the front; wide, within 60 degrees; all, all around and at any angle.",
     )
     variety: Literal["plain", "rich"] = _key(
         "plain",
-        "plain: hands beside each other in a dark studio; rich: what a network for real pictures must have seen, from "
-        "clasped hands, gestures, watches and held things to rooms, phone lenses, blur and compression.",
+        "plain: hands in a dark studio; rich: what a network for real pictures must have seen (docs/synthetic.md).",
     )
     photos: tuple[str, ...] = _key(
         (),
-        "Photographs used as backgrounds by variety rich: folders, or names of installed packages that contain JPEGs. "
-        "The default needs none.",
+        "Photographs behind the hands of variety rich: folders, or names of installed packages that contain JPEGs.",
+        uniqueItems=True,
+    )
+    panoramas: tuple[str, ...] = _key(
+        (),
+        "Folders with HDR panoramas that light variety rich: .hdr; with the package OpenEXR .exr and .exr.js, too.",
         uniqueItems=True,
     )
 

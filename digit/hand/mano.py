@@ -3,7 +3,6 @@
 import contextlib
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import smplx
@@ -13,7 +12,6 @@ from smplx.utils import Struct
 from digit.hand import mesh, official
 from digit.hand.open_hand.model import load_open_hand
 from digit.run.console import log
-from digit.run.errors import UserError
 
 FRAMES_PER_BATCH = 64
 """Frames posed at once; larger batches leave the cache and are slower."""
@@ -89,25 +87,14 @@ def load_hands(hand_model: str = "open", sealed_faces: str | None = None, joint_
     Raises:
         UserError: a file is missing, damaged, refused or does not belong to the model; the message names it.
     """
-    if hand_model == "open":
-        models = load_open_hand()
-        for key, value in (("sealed_faces", sealed_faces), ("joint_regressor", joint_regressor)):
-            if value is not None:
-                raise UserError(
-                    f"data.{key}: {value} belongs to MANO's mesh; set it to null with data.hand_model: open"
-                )
-    else:
-        models = official.load_mano_folder(Path(hand_model))
-    regressor = None if joint_regressor is None else official.load_joint_regressor(Path(joint_regressor))
-    if regressor is None and hand_model != "open":
+    files = official.load_hand_files(hand_model, sealed_faces, joint_regressor)
+    models = files.models or load_open_hand()
+    if files.models and files.regressor is None:
         log.warning(
             "data.joint_regressor is not set: MANO's own joints and fingertip vertices stand in for InterHand2.6M's, "
             "so fit errors are approximate by several mm and data.max_fit_error_mm rejects other frames"
         )
-    parts = None
-    if sealed_faces is not None:
-        parts = official.load_part_table(Path(sealed_faces), models["right"]["f"])
-    return Hands(*(_hand(models[side], side, regressor, parts) for side in ("right", "left")))
+    return Hands(*(_hand(models[side], side, files.regressor, files.parts) for side in ("right", "left")))
 
 
 def _hand(

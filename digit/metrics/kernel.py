@@ -5,8 +5,8 @@ frame, float64; arrays are C-contiguous and writable, so that each function is c
 """
 
 import numpy as np
-from numba import njit
 
+from digit.run.compiled import compiled
 from digit.skeleton import JOINT_COUNT, JOINT_HAND, JOINTS_PER_HAND, ROOT_JOINTS
 
 ROOT_OF_JOINT = np.array(ROOT_JOINTS)[JOINT_HAND]
@@ -19,7 +19,7 @@ IS_WRIST = np.isin(np.arange(JOINT_COUNT), ROOT_JOINTS)
 """(42,) bool."""
 
 
-@njit(cache=True)
+@compiled
 def lift(
     joint_cells: np.ndarray,
     root_depth_mm: np.ndarray,
@@ -45,7 +45,7 @@ def lift(
     return joints_cam_mm
 
 
-@njit(cache=True)
+@compiled
 def joint_errors(joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Distances (n, 42) float32 with each hand's wrist moved to the origin on both sides; 0 where not counted."""
     errors_mm = np.zeros(counted.shape, dtype=np.float32)
@@ -61,7 +61,7 @@ def joint_errors(joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.nd
     return errors_mm
 
 
-@njit(cache=True)
+@compiled
 def aligned_errors(
     joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,7 @@ def aligned_errors(
     return errors_mm, aligned
 
 
-@njit(cache=True)
+@compiled
 def _add_aligned(points: np.ndarray, target: np.ndarray, counted: np.ndarray, errors: np.ndarray) -> None:
     """Write the distances of counted points (m, 3) to ``target`` after alignment; all NaN where one is not finite.
 
@@ -118,7 +118,7 @@ def _add_aligned(points: np.ndarray, target: np.ndarray, counted: np.ndarray, er
             errors[joint] = np.sqrt(squared)
 
 
-@njit(cache=True)
+@compiled
 def _rotation_times_scale(h: np.ndarray) -> np.ndarray:
     """The rotation (3, 3) that turns points closest to their targets, times the trace of rotation and covariance."""
     n = np.zeros((4, 4))
@@ -136,7 +136,7 @@ def _rotation_times_scale(h: np.ndarray) -> np.ndarray:
     return rotation * value
 
 
-@njit(cache=True)
+@compiled
 def _largest_eigenvector(matrix: np.ndarray) -> tuple[float, np.ndarray]:
     """Largest eigenvalue of a small symmetric matrix, which is overwritten, and its vector, by Jacobi's rotations."""
     size = len(matrix)
@@ -165,7 +165,7 @@ def _largest_eigenvector(matrix: np.ndarray) -> tuple[float, np.ndarray]:
     return matrix[best, best], vectors[:, best].copy()
 
 
-@njit(cache=True)
+@compiled
 def add_errors(
     errors_mm: np.ndarray,
     counted: np.ndarray,
@@ -186,7 +186,7 @@ def add_errors(
                 count[unit, kind, joint] += 1
 
 
-@njit(cache=True)
+@compiled
 def add_pck(
     errors_mm: np.ndarray,
     counted: np.ndarray,
@@ -215,7 +215,7 @@ def add_pck(
                     pck_counts[kind, limit_mm + 1] += 1
 
 
-@njit(cache=True)
+@compiled
 def add_rows(rows: np.ndarray, units: np.ndarray, sums: np.ndarray) -> None:
     """Add rows (n, m) to those of their units (n,) in ``sums`` (units, m)."""
     for k in range(rows.shape[0]):

@@ -61,7 +61,7 @@ class Truth:
     joints_cam_mm: np.ndarray
     """(n, 42, 3) annotated joints in the camera frame."""
     joint_valid: np.ndarray
-    """(n, 42) bool, as annotated."""
+    """(n, 42) bool: annotated as valid, and in front of the camera."""
     hand_type: np.ndarray
     """(n, 2) bool: right and left hand in the picture."""
     hand_type_valid: np.ndarray

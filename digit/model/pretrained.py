@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from digit.model.weights_file import read_weights
 from digit.run.console import log
 from digit.run.errors import UserError
 
@@ -83,15 +83,8 @@ def load_file(net: nn.Module, name: str, pretrained: str | None, remedy: str) ->
 
 def _read_state(path: Path, remedy: str) -> dict[str, Tensor]:
     """Tensors of a weights file by their names in the network; what else the file holds is left out."""
-    if not path.is_file():
-        raise UserError(f"model.pretrained: {path} does not exist; {remedy}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # foreign bytes make the unpickler fail in every way there is
-        if re.search("Unsupported (global|class)", str(error)):
-            raise UserError(f"{path}: holds more than weights and is refused; {remedy}") from error
-        raise UserError(f"{path}: is damaged or no weights file; download it again, or {remedy}") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    content = read_weights(path, f"model.pretrained: {remedy}")
+    state = content.get("state_dict", content)
     if not isinstance(state, dict):
         raise UserError(f"{path}: holds no dictionary of tensors; {remedy}")
     return {

@@ -1,14 +1,9 @@
-"""Weights on disk: our checkpoints, the released file, Lightning checkpoints of the original."""
+"""Networks from weights on disk: our checkpoints, the released file, Lightning checkpoints of the original."""
 
-import argparse
 import dataclasses
-import re
-import warnings
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,25 +11,14 @@ from digit.config import Experiment, ModelSettings, resolve
 from digit.config.presets import PRESETS
 from digit.model.create import create_network
 from digit.model.network import Network
-from digit.model.shipped import SHIPPED, SUFFIX, read_safetensors, shipped_file
+from digit.model.shipped import SHIPPED, shipped_file
+from digit.model.weights_file import read_weights
 from digit.run.errors import UserError
 
 PREFIX = "model.pose_reg."
 """What precedes a parameter's name in the released weights and in every checkpoint."""
 SHOWN = 10
 """Problems of each kind that a message lists."""
-
-_OPTIONS = ("easydict.EasyDict", "pytorch_lightning.utilities.parsing.AttributeDict")
-_SCALARS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-_NUMBER_TYPES = (np.float64, np.float32, np.int64, np.int32, np.bool_)
-HARMLESS: list[Any] = [
-    argparse.Namespace,
-    np.dtype,
-    *(type(np.dtype(kind)) for kind in _NUMBER_TYPES),
-    *((OrderedDict, name) for name in _OPTIONS),
-    *((np.float64(0).__reduce__()[0], name) for name in _SCALARS),
-]
-"""What Lightning checkpoints hold besides tensors: options, read as plain dictionaries, and single numbers."""
 
 
 def load_model(weights: str | Path = "small", preset: str | ModelSettings = "paper") -> Network:
@@ -102,34 +86,6 @@ def own_experiment(content: dict[str, Any], source: str) -> Experiment | None:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def read_weights(path: Path) -> dict[str, Any]:
-    """Read a file of tensors and plain values; code in it is refused.
-
-    Raises:
-        UserError: naming the file and what is wrong with it.
-    """
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; give the file in it, such as best.ckpt or a .pt")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; train first (`snakemake train`) or download the weights")
-    if path.suffix == SUFFIX:
-        return read_safetensors(path)
-    remedy = "delete it and train again (`snakemake train`), or download it again"
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # foreign bytes make the unpickler fail in every way there is
-        if re.search(r"unsupported (global|class)", str(error), re.IGNORECASE):
-            named = re.search(r"GLOBAL (\S+)", str(error))
-            what = named.group(1) if named else "code"
-            raise UserError(f"{path}: holds more than weights ({what}) and is refused; use a file you trust") from error
-        raise UserError(f"{path}: is damaged or no checkpoint; {remedy}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a {type(content).__name__}, expected a dict of tensors; {remedy}")
-    return content
 
 
 def released_layout(model: Network) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ the image's ending.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from digit.run.errors import UserError
 from digit.run.pickles import as_array, load_data_pickle
 from digit.skeleton import LABEL_COUNT
 from digit.store.lmdb_file import LmdbFile
+from digit.store.png import find_png_damage, is_png
 from digit.store.prefetch import map_ahead
 
 IMAGES_REMEDY = "set data.image_lmdb to the interhand.lmdb of the original, or to null to read the JPEG files"
@@ -30,6 +31,8 @@ MASKS_REMEDY = "set data.mask_lmdb to the segm_32.lmdb of the original, or to nu
 FITS_REMEDY = "set data.fit_cache to the folder with meta_dict_<split>.pkl, or data.mask_lmdb to null to draw the masks"
 OUR_HEADER = b"__header__"
 """A key that our own stores have, and those of the original have not."""
+JUDGED = 32
+"""Images by which a store is judged."""
 _ENCODE_FAST = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 _FILES = {"images": "interhand.lmdb", "masks": "segm_32.lmdb"}
 _KEYS = {"images": "data.image_lmdb", "masks": "data.mask_lmdb"}
@@ -86,31 +89,59 @@ class OriginalStore:
 
 def _inside(folder: Path, kind: str) -> str:
     """What a folder without data.mdb is, and what to set instead."""
-    stores = sorted(path.name for path in folder.iterdir() if (path / "data.mdb").exists())
+    found = (*folder.glob("*/data.mdb"), *folder.glob("*/*/data.mdb"))
+    stores = sorted(path.parent.relative_to(folder) for path in found)
     if not stores:
         return f"is a folder without a data.mdb, so it is no store; {_REMEDIES[kind]}"
-    wanted = _FILES[kind] if _FILES[kind] in stores else stores[0]
-    return f"is the folder around {', '.join(stores)}; set {_KEYS[kind]} to {folder / wanted}"
+    wanted = next((path for path in stores if path.name == _FILES[kind]), stores[0])
+    return f"is the folder around {', '.join(map(str, stores))}; set {_KEYS[kind]} to {folder / wanted}"
+
+
+def require_pictures(store: OriginalStore, names: Sequence[str]) -> None:
+    """Refuse a store of masks that is given as one of images, by a few images of a split.
+
+    Masks are grey and no brighter than the last label. A single picture may be, too; not all of several.
+
+    Raises:
+        UserError: when it holds masks.
+    """
+    judged = [names[k] for k in np.unique(np.linspace(0, len(names) - 1, min(JUDGED, len(names))).astype(int))]
+    decoded = [_decode(store.find(name) or b"", cv2.IMREAD_COLOR) for name in judged]
+    images = [image for image in decoded if image is not None]
+    if images and all(image.max() < LABEL_COUNT and (image == image[..., :1]).all() for image in images):
+        raise UserError(
+            f"{store.path}: holds masks, no pictures: the {len(images)} that were looked at are grey throughout and no "
+            f"brighter than {max(image.max() for image in images)}; {store.remedy}"
+        )
 
 
 def read_images(
-    store: OriginalStore, names: Sequence[str], widths: Sequence[int], heights: Sequence[int]
+    store: OriginalStore,
+    names: Sequence[str],
+    widths: Sequence[int],
+    heights: Sequence[int],
+    suspects: Collection[str] = (),
 ) -> Iterator[bytes | str]:
-    """Images as PNG with red, green and blue where every reader expects them, or why there is none."""
+    """Images as PNG whose red and blue are swapped, as the original stores them, or why there is none.
+
+    PNG come as they are; their checksums are compared, and those of ``suspects`` are decoded. Anything else that
+    OpenCV reads becomes PNG.
+    """
 
     def read(item: tuple[str, int, int]) -> bytes | str:
         name, width, height = item
         content = store.find(name)
         if content is None:
             return f"missing in {store.path}"
-        image = _decode(content, cv2.IMREAD_COLOR)
-        if image is None:
-            return "does not decode"
-        if image.shape[:2] != (height, width):
-            return f"{image.shape[1]}x{image.shape[0]} px, annotated as {width}x{height}"
-        if image.max() < LABEL_COUNT and (image == image[..., :1]).all():
-            return f"no picture but a mask: grey values up to {image.max()}"
-        return cv2.imencode(".png", image[..., ::-1], _ENCODE_FAST)[1].tobytes()
+        if not is_png(content):
+            image = _decode(content, cv2.IMREAD_COLOR)
+            if image is None:
+                return "does not decode"
+            content = cv2.imencode(".png", image, _ENCODE_FAST)[1].tobytes()
+        found = find_png_damage(content, width, height)
+        if found is None and name in suspects and _decode(content, cv2.IMREAD_COLOR) is None:
+            found = "does not decode"
+        return found or content
 
     return map_ahead(read, list(zip(names, widths, heights, strict=True)))
 
@@ -184,4 +215,8 @@ def _number(path: Path, name: str, entry: Any, key: str) -> float | None:
 
 
 def _decode(content: bytes, flags: int) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    """Decode a picture; None where there is none, or a header that asks for more pixels than OpenCV allows."""
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    except cv2.error:
+        return None

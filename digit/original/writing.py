@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from digit.run.console import track
 from digit.run.files import replacing
 from digit.samples.dataset import read_image, read_mask
 from digit.store.lmdb_file import Pair, write_lmdb
+from digit.store.png import is_png
 from digit.store.prefetch import map_ahead
 from digit.store.shards import Store
 
@@ -30,9 +31,9 @@ def mask_key(split: str, name: str) -> str:
     return f"{split}/{PurePosixPath(name).with_suffix('.png')}"
 
 
-def encode_image(jpeg: bytes, name: str) -> bytes:
+def encode_image(content: bytes, name: str) -> bytes:
     """PNG that OpenCV decodes to R, G, B, as the original stores pictures: others see red and blue swapped."""
-    return cv2.imencode(".png", read_image(jpeg, name))[1].tobytes()
+    return content if is_png(content) else cv2.imencode(".png", read_image(content, name))[1].tobytes()
 
 
 def encode_labels(png: bytes, name: str) -> bytes:
@@ -92,6 +93,25 @@ def fit_entries(
     return {
         image_key(split, name): {"right_fit_err": right, "left_fit_err": left, "imsize": size}
         for name, (right, left), size in zip(names, errors, sizes_px.tolist(), strict=True)
+    }
+
+
+def annotated_records(document: Any, left_out: Collection[str] = ()) -> dict[int, dict[str, Any]]:
+    """Content of InterHand2.6M_<split>_data.pkl: image id to the image's record, its annotation under ``anno``.
+
+    Args:
+        document: of InterHand2.6M_<split>_data.json.
+        left_out: file names of images that are not there, and whose records therefore should not be either.
+
+    Returns:
+        The records in the order of the annotations.
+    """
+    images = {image["id"]: image for image in document["images"]}
+    records = ((annotation, images[annotation["image_id"]]) for annotation in document["annotations"])
+    return {
+        int(image["id"]): image | {"anno": annotation}
+        for annotation, image in records
+        if image["file_name"] not in left_out
     }
 
 

@@ -22,7 +22,7 @@ DEFAULT_SECONDS = {
     "synthesize": (0.015, "demo of 2026-11-22: 0.06 s on two cores; eight are asked for"),
     "check": (0.001, "finding and decoding a file on a network file system, four cores"),
     "index": (26e-6, "docs/benchmarks.md: 35 s for 1,361,062 annotations"),
-    "images": (0.0002, "20 kB an image at 100 MB/s; docs/benchmarks.md: 0.07 ms without the disk"),
+    "images": (0.0003, "31 kB an image at 100 MB/s; docs/benchmarks.md: 0.07 ms without the disk"),
     "parts": (0.000692, "docs/benchmarks.md"),
     "contact sheet": (0.0, "seconds, whatever the size"),
     "report": (0.0, "seconds, whatever the size"),

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from digit.original import reading as original
-from digit.release.interhand import RELEASE_IMAGES, Columns, Release
+from digit.release.interhand import RELEASE_IMAGES, Columns, Release, texts
+from digit.release.plausibility import judge_rootnet
 from digit.release.problems import Problems
 from digit.run.console import track
 from digit.run.errors import UserError
 from digit.run.layout import ROOTNET_FILES
 from digit.skeleton import FIRST_LABEL, HANDS, JOINT_NAMES, PARENTS
-from digit.store.jpeg import find_damage_inside, read_file
+from digit.store.jpeg import find_damage_inside, jpeg_orientation, read_file
 from digit.store.masks import pixels_per_hand
 from digit.store.prefetch import map_ahead
 
@@ -92,18 +93,42 @@ def missing_images(folder: Path, names: Sequence[str]) -> list[str]:
         return [name for found in pool.map(absent, sorted(expected)) for name in found]
 
 
-def damaged_images(folder: Path, names: Sequence[str], widths: np.ndarray, heights: np.ndarray) -> dict[str, str]:
-    """Decode the images ``names`` below ``folder``; the reason for each that is damaged or of another size.
+def decode_images(
+    folder: Path, names: Sequence[str], widths: np.ndarray, heights: np.ndarray
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Decode the images ``names`` below ``folder``.
+
+    Returns:
+        The reason for each that is damaged or of another size; and the EXIF orientation of each that has one.
 
     Raises:
         UserError: when one cannot be read for a reason that says nothing about it.
     """
 
-    def damage(place: int) -> str | None:
-        return find_damage_inside(read_file(f"{folder}/{names[place]}")[0], int(widths[place]), int(heights[place]))
+    def look(place: int) -> tuple[str | None, int]:
+        content = read_file(f"{folder}/{names[place]}")[0]
+        damage = find_damage_inside(content, int(widths[place]), int(heights[place]))
+        return damage, jpeg_orientation(content) if isinstance(content, bytes) else 1
 
-    reasons = track(map_ahead(damage, range(len(names)), READERS), f"check {folder.name}", len(names))
-    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+    looks = track(map_ahead(look, range(len(names)), READERS), f"check {folder.name}", len(names))
+    seen = dict(zip(names, looks, strict=True))
+    return (
+        {name: damage for name, (damage, _) in seen.items() if damage},
+        {name: orientation for name, (_, orientation) in seen.items() if orientation != 1},
+    )
+
+
+def audit_orientations(folder: Path, turned: dict[str, int], decoded: int, problems: Problems) -> None:
+    """Warn of files that viewers show turned or mirrored, and the data stages do not."""
+    if turned:
+        problems.warn(
+            folder,
+            f"of {decoded} images looked at, some carry an EXIF orientation, which other programs obey; here pixels "
+            "stay as stored, because the annotations of the release refer to those",
+            "if boxes and joints were annotated on the turned pictures, turn the pixels and clear the tag "
+            "(jpegtran, exiftran -ai); if not, clear the tag (exiftool -Orientation=)",
+            [f"{name}: orientation {orientation}" for name, orientation in turned.items()],
+        )
 
 
 def seeded_sample(places: np.ndarray, wanted: int, seed: int) -> np.ndarray:
@@ -120,7 +145,7 @@ def audit_original_masks(
 
     Every key is looked up; ``wanted`` masks are decoded, all with 0.
     """
-    names: list[str] = columns["file_name"].astype(str).tolist()
+    names = texts(columns["file_name"])
     masks = fits = None
     with problems.gathering():
         masks = original.OriginalStore(store, split, "masks")
@@ -159,10 +184,14 @@ def audit_original_masks(
 
 
 def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, problems: Problems) -> dict[str, Any]:
-    """Has RootNet a result for every sample? Missing ones are errors when evaluation needs them."""
+    """Has RootNet a result for every sample, and of that sample? If not, that is an error when evaluation needs them.
+
+    What it found is compared with annotations that have no error of their own.
+    """
     if split not in ROOTNET_FILES:
         return {"needed": False}
     path, covered = release.rootnet(split), columns["rootnet_valid"]
+    trusted = "frame_row" in columns and not problems.errors
     note = problems.error if needed else problems.warn
     remedy = release.remedy("rootnet_output")
     if needed:
@@ -176,7 +205,8 @@ def audit_rootnet(columns: Columns, release: Release, split: str, needed: bool, 
         missing = [f"annot_id {number}" for number in columns["annot_id"][~covered]]
         note(path, "lacks results of samples", remedy, missing)
     file = path.relative_to(release.root).as_posix() if path else None
-    return {"needed": needed, "file": file, "covered": int(covered.sum()), "missing": int((~covered).sum())}
+    shares = judge_rootnet(columns, path, remedy, note, problems) if trusted else {}
+    return {"needed": needed, "file": file, "covered": int(covered.sum()), "missing": int((~covered).sum())} | shares
 
 
 def audit_mano(columns: Columns, release: Release, split: str, problems: Problems) -> dict[str, Any]:

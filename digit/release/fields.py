@@ -16,6 +16,10 @@ from digit.skeleton import HAND_TYPES
 
 INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
 SMALLEST_BOX_PX, FARTHEST_BOX_PX = 0.01, 100_000
+FARTHEST = 1e9
+"""Largest number of any kind; in every unit that a file may be in, what is beyond it is none of a hand's."""
+LONGEST_NAME = 511
+"""Bytes of the longest key of an LMDB file."""
 SHOWN_CHARACTERS = 40
 HAND_FLAGS = dict(zip(HAND_TYPES, ((True, False), (False, True), (True, True)), strict=True))
 """[right, left] of each hand type."""
@@ -31,6 +35,8 @@ class Field:
     """An array of all values, or None when one does not fit."""
     sample: Any
     """A value that fits."""
+    remedy: str = ""
+    """What can be done about one that does not, besides reading the file anew."""
 
     def empty(self) -> np.ndarray:
         """Return the array of no values."""
@@ -44,12 +50,12 @@ def numbers(name: str, *shape: int, positive: bool = False) -> Field:
 
     def convert(values: list[Any]) -> np.ndarray | None:
         array = _array(values, shape, "if")
-        if array is None or not np.isfinite(array).all() or (positive and not (array > 0).all()):
+        if array is None or not (np.abs(array) <= FARTHEST).all() or (positive and not (array > 0).all()):
             return None
         return array.astype(np.float64)
 
     kind = "positive numbers" if positive else "numbers"
-    return Field(name, f"{'x'.join(map(str, shape))} {kind}", convert, np.ones(shape).tolist())
+    return Field(name, f"{'x'.join(map(str, shape))} {kind} up to {FARTHEST:g}", convert, np.ones(shape).tolist())
 
 
 def integer(name: str, minimum: int = 0, maximum: int = INT64_MAX) -> Field:
@@ -73,7 +79,7 @@ def box(name: str) -> Field:
         return array
 
     limits = f"within {FARTHEST_BOX_PX} px, sizes from {SMALLEST_BOX_PX} px"
-    return Field(name, f"{plain.description} (x, y, width, height; {limits})", convert, plain.sample)
+    return Field(name, f"4 numbers (x, y, width, height; {limits})", convert, plain.sample)
 
 
 def flags(name: str, *shape: int) -> Field:
@@ -100,15 +106,18 @@ def text(name: str) -> Field:
 
 
 def relative_path(name: str) -> Field:
-    """Describe a path below some folder, with forward slashes."""
+    """Describe a path below some folder, with forward slashes, that the stores can take as a name."""
     plain = text(name)
 
     def convert(values: list[Any]) -> np.ndarray | None:
         array = plain.convert(values)
-        leaves = array is None or any(value.startswith("/") or ".." in value for value in values)
-        return None if leaves else array
+        if array is None or array.itemsize > LONGEST_NAME:
+            return None
+        odd = any(value.startswith("/") or "\\" in value or ".." in value.split("/") for value in values)
+        return None if odd else array
 
-    return Field(name, "a relative path without zero bytes", convert, "path")
+    description = f"a relative path without zero bytes, backslashes or .., of at most {LONGEST_NAME} bytes"
+    return Field(name, description, convert, "path", "rename the file, with / between folders, here and on the disk")
 
 
 def hand_type(name: str) -> Field:
@@ -150,7 +159,8 @@ def read_fields(
             faulty = [place for place, value in enumerate(values) if field.convert([value]) is None]
             sound[faulty] = False
             problem = f"{field.name} is missing or is not {field.description}"
-            problems.error(file, problem, remedy, [_with_value(names[place], values[place]) for place in faulty])
+            mending = f"{field.remedy}; or {remedy}" if field.remedy else remedy
+            problems.error(file, problem, mending, [_with_value(names[place], values[place]) for place in faulty])
     places = np.flatnonzero(sound)
     if len(columns) == len(fields):
         return columns, places
@@ -162,7 +172,8 @@ def _with_value(name: str, value: Any) -> str:
     """Name a record and the beginning of its faulty value, if it has one."""
     if value is None:
         return name
-    shown = repr(value)
+    shown, size = repr(value), len(str(value).encode(errors="replace"))
+    shown = f"{size} bytes, {shown}" if isinstance(value, str) and size > LONGEST_NAME else shown
     return f"{name}: {shown[:SHOWN_CHARACTERS]}{'...' if len(shown) > SHOWN_CHARACTERS else ''}"
 
 

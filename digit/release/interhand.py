@@ -4,6 +4,7 @@ The layout is described in ``docs/data.md``. Everything that refers to something
 should be, becomes an entry in a list of problems that names file, record and remedy; nothing is guessed.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +25,8 @@ from digit.release.fields import (
     relative_path,
     text,
 )
-from digit.release.json_records import scan
+from digit.release.json_records import TWINS_REMEDY, scan
 from digit.release.problems import Problems
-from digit.run.files import read_json
 from digit.run.layout import Layout, annotation_path, rootnet_paths
 from digit.skeleton import HANDS, JOINT_COUNT
 
@@ -108,7 +108,7 @@ def read_samples(release: Release, split: str, problems: Problems) -> Columns:
     """
     path, remedy = release.annotation(split, "data"), release.remedy("annotations")
     document = scan(path, remedy)
-    lists = {document.key(row): row for row in document.members()}
+    lists = document.keyed()
     tables = {}
     for section, fields in (("images", IMAGE_FIELDS), ("annotations", ANNOTATION_FIELDS)):
         parts = []
@@ -135,14 +135,12 @@ def _join_images(images: Columns, annotations: Columns, path: Path, remedy: str,
         problems.error(path, "annotations[].image_id is not the id of an image", remedy, missing)
     unused = ~np.isin(images["id"], annotations["image_id"])
     if unused.any():
-        problems.warn(
-            path, "images without an annotation are not used", "", images["file_name"][unused].astype(str).tolist()
-        )
+        problems.warn(path, "images without an annotation are not used", "", texts(images["file_name"][unused]))
     annotated = {name: array[found] for name, array in annotations.items()}
     pictures = {name: array[place[found]] for name, array in images.items()}
     names, counts = np.unique(pictures["file_name"], return_counts=True)
     if (counts > 1).any():
-        problems.error(path, "file_name belongs to several annotations", remedy, names[counts > 1].astype(str).tolist())
+        problems.error(path, "file_name belongs to several annotations", remedy, texts(names[counts > 1]))
     x, y, width, height = annotated["bbox"].T
     beside = (x > pictures["width"]) | (y > pictures["height"]) | (x + width < 0) | (y + height < 0)
     if beside.any():
@@ -167,7 +165,7 @@ def _join_images(images: Columns, annotations: Columns, path: Path, remedy: str,
 def read_cameras(release: Release, split: str, problems: Problems) -> Columns:
     """Read ``camera.json``: capture and name (C,), rotation, position, focal length, principal point."""
     path, remedy = release.annotation(split, "camera"), release.remedy("annotations")
-    document = read_json(path, remedy)
+    document = scan(path, remedy).whole()
     records: list[dict[str, Any]] = []
     names, owners = [], []
     for capture, entry in (document if isinstance(document, dict) else {}).items():
@@ -181,6 +179,10 @@ def read_cameras(release: Release, split: str, problems: Problems) -> Columns:
         problems.error(path, "holds no camera", remedy)
     columns, sound = read_fields(records, names, CAMERA_FIELDS, path, remedy, problems)
     columns = columns or _concatenate([], CAMERA_FIELDS)
+    numbered = Counter((_number(owners[k][0]), owners[k][1]) for k in sound)
+    twins = [f"capture {c} camera {name}" for (c, name), count in numbered.items() if count > 1 and c >= 0]
+    if twins:
+        problems.error(path, "holds cameras more than once", f"{TWINS_REMEDY}, or {remedy}", twins)
     return {
         "camera_capture": np.array([_number(owners[k][0]) for k in sound], np.int32),
         "camera_name": np.array([owners[k][1].encode() for k in sound] or [b""])[: len(sound)],
@@ -201,10 +203,15 @@ def read_joints(release: Release, split: str, wanted: set[tuple[int, int]], prob
         columns, sound = read_fields(list(kept.values()), names, JOINT_FIELDS, path, remedy, problems)
         parts.append(columns)
         owners.append(np.array([(capture, _number(f)) for f in kept], np.int32).reshape(-1, 2)[sound])
-    columns = _concatenate([part for part in parts if part], JOINT_FIELDS)
+    columns, numbers_of = _concatenate([part for part in parts if part], JOINT_FIELDS), np.concatenate(owners)
+    _, first, counts = np.unique(numbers_of, axis=0, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        twins = [f"capture {capture} frame {frame}" for capture, frame in numbers_of[first[counts > 1]]]
+        problems.error(path, "holds frames more than once", f"{TWINS_REMEDY}, or {remedy}", twins)
+        columns, numbers_of = {name: array[first] for name, array in columns.items()}, numbers_of[first]
     return {
-        "frame_capture": np.concatenate(owners)[:, 0],
-        "frame_number": np.concatenate(owners)[:, 1],
+        "frame_capture": numbers_of[:, 0],
+        "frame_number": numbers_of[:, 1],
         "joints_world_mm": columns["world_coord"],
         "joints_world_valid": columns["joint_valid"][..., 0],
     }
@@ -227,6 +234,10 @@ def read_mano(release: Release, split: str, frames: dict[tuple[int, int], int], 
             columns, sound = read_fields(list(fits.values()), names, MANO_FIELDS, path, remedy, problems)
             if columns:
                 places = np.array([rows[frame] for frame in fits])[sound]
+                again = valid[places, side] | (np.bincount(places, minlength=count)[places] > 1)
+                twins = [names[k] for k in sound[again]]
+                if twins:
+                    problems.error(path, "holds fits more than once", f"{TWINS_REMEDY}, or {remedy}", twins)
                 pose[places, side], shape[places, side] = columns["pose"], columns["shape"]
                 trans[places, side], valid[places, side] = columns["trans"], True
     return {"mano_pose": pose, "mano_shape": shape, "mano_trans_m": trans, "mano_valid": valid}
@@ -243,7 +254,16 @@ def read_rootnet(path: Path, release: Release, problems: Problems) -> Columns:
         parts.append(read_fields(records, names, ROOTNET_FIELDS, path, remedy, problems)[0])
     if not any(parts):
         problems.error(path, "holds no result", remedy)
-    return _concatenate([part for part in parts if part], ROOTNET_FIELDS)
+    columns = _concatenate([part for part in parts if part], ROOTNET_FIELDS)
+    ids, counts = np.unique(columns["annot_id"], return_counts=True)
+    if (counts > 1).any():
+        problems.warn(path, "annot_id occurs more than once, the last result counts", remedy, ids[counts > 1].tolist())
+    return columns
+
+
+def texts(names: np.ndarray) -> list[str]:
+    """Decode names (n,) of UTF-8 bytes."""
+    return [name.decode() for name in names.tolist()]
 
 
 def lookup(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ faces belongs to exactly one of them. 1/Z is linear on the screen: the depth is 
 """
 
 import numpy as np
-from numba import njit
+
+from digit.run.compiled import compiled
 
 NEAR_MM = 1.0
 """Faces with a vertex nearer than this, or behind the camera, are left out whole rather than clipped."""
@@ -108,7 +109,7 @@ def _checked(
     return floats[0], faces, floats[1], floats[2]
 
 
-@njit(cache=True)
+@compiled
 def _extremes(faces: np.ndarray) -> tuple[int, int]:
     """The lowest and the highest vertex number; 0 and -1 without faces."""
     low, high = 0, -1
@@ -118,7 +119,7 @@ def _extremes(faces: np.ndarray) -> tuple[int, int]:
     return low, high
 
 
-@njit(cache=True)
+@compiled
 def _project(vertices: np.ndarray, focal: np.ndarray, princpt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices on the screen: (N, 2) in 1/4096 px, and (N,) 1/Z, which is 0 for one that cannot be drawn."""
     screen = np.zeros((len(vertices), 2), dtype=np.int64)
@@ -136,7 +137,7 @@ def _project(vertices: np.ndarray, focal: np.ndarray, princpt: np.ndarray) -> tu
     return screen, inverse
 
 
-@njit(cache=True)
+@compiled
 def _draw(
     screen: np.ndarray,
     inverse: np.ndarray,
@@ -203,7 +204,7 @@ def _draw(
             edge_c += down_c
 
 
-@njit(cache=True)
+@compiled
 def _label(
     screen: np.ndarray, inverse: np.ndarray, faces: np.ndarray, face_labels: np.ndarray, mask: np.ndarray
 ) -> None:

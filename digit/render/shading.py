@@ -8,9 +8,9 @@ All colours are linear RGB; units are mm and px; pixel centres lie at integers.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from digit.render.raster import face_buffer, nearness_buffer
+from digit.run.compiled import compiled
 
 LIGHT_DISTANCE_MM = 20000.0
 """Shadow maps are drawn from this far, where perspective is negligible."""
@@ -36,7 +36,7 @@ class Shadows:
     tolerance_mm: float
 
 
-@njit(cache=True)
+@compiled
 def extent(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest coordinates (D,) of points (N, D)."""
     low, high = np.full(points.shape[1], np.inf), np.full(points.shape[1], -np.inf)
@@ -46,7 +46,7 @@ def extent(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-@njit(cache=True)
+@compiled
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals (N, 3) of vertices (N, 3), mean over faces (M, 3) weighted by their areas."""
     normals = np.zeros_like(vertices)
@@ -111,7 +111,7 @@ def _light_frame(direction: np.ndarray) -> np.ndarray:
     return np.stack([side, np.cross(forward, side), forward])
 
 
-@njit(cache=True)
+@compiled
 def _sample_shadow(
     points: np.ndarray, depth: np.ndarray, focal: float, centre: float, tolerance: float, out: np.ndarray
 ) -> None:
@@ -131,7 +131,7 @@ def _sample_shadow(
         out[n] = lit
 
 
-@njit(cache=True)
+@compiled
 def gather_light(
     normals: np.ndarray, directions: np.ndarray, radiance: np.ndarray, visibility: np.ndarray, wrap: np.ndarray
 ) -> np.ndarray:
@@ -161,7 +161,7 @@ def gather_light(
     return light
 
 
-@njit(cache=True)
+@compiled
 def diffuse_light(light: np.ndarray, faces: np.ndarray, rounds: np.ndarray) -> np.ndarray:
     """Light (N, 3) spread under the skin: each channel averaged with its neighbours ``rounds`` (3,) times."""
     spread = light.copy()
@@ -183,7 +183,7 @@ def diffuse_light(light: np.ndarray, faces: np.ndarray, rounds: np.ndarray) -> n
     return spread
 
 
-@njit(cache=True)
+@compiled
 def add_highlights(
     points: np.ndarray,
     normals: np.ndarray,
@@ -282,7 +282,7 @@ def draw(
     return _resolve(face_index, fine_px, 1 / points_cam_mm[:, 2], faces, colors, samples), window
 
 
-@njit(cache=True)
+@compiled
 def front_faces(points_cam_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """The faces (M, 3) of points (N, 3), camera frame, whose outer side is seen: (K, 3)."""
     seen = np.empty_like(faces)
@@ -298,7 +298,7 @@ def front_faces(points_cam_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return seen[:count]
 
 
-@njit(cache=True)
+@compiled
 def _resolve(
     face_index: np.ndarray,
     corners_px: np.ndarray,
@@ -331,7 +331,7 @@ def _resolve(
     return picture
 
 
-@njit(cache=True)
+@compiled
 def lay_over(picture: np.ndarray, layer: np.ndarray) -> float:
     """Put what :func:`draw` drew, (h, w, 4), over linear light (h, w, 3) float32, in place.
 

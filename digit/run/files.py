@@ -1,9 +1,11 @@
 """Outputs that are either whole or absent, and JSON that explains itself when it is broken."""
 
+import codecs
 import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,11 +92,41 @@ def read_json(path: Path, remedy: str) -> Any:
         UserError: naming the file, what is wrong with it and the remedy.
     """
     try:
-        return orjson.loads(path.read_bytes())
+        content = path.read_bytes()
+        return orjson.loads(content[after_mark(path, content[:4]) :])
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except orjson.JSONDecodeError as error:
         raise UserError(f"{path}: is not valid JSON ({error}); the file is cut off or damaged; {remedy}") from error
+
+
+def after_mark(path: Path, head: bytes) -> int:
+    """Length of the UTF-8 byte order mark, which some editors write, at the beginning of a text.
+
+    Args:
+        path: of the text.
+        head: its first four bytes.
+
+    Raises:
+        UserError: when the text is UTF-16 or UTF-32.
+    """
+    kind = next((kind for start, kind in WIDE_STARTS if re.match(start, head, re.DOTALL)), None)
+    if kind is not None:
+        raise UserError(
+            f"{path}: is {kind} text, and what is read here is UTF-8; convert it: iconv -f {kind} -t UTF-8 FILE > NEW"
+        )
+    return len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+
+
+WIDE_STARTS = (
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "UTF-32"),
+    (rb"\xff\xfe|\xfe\xff", "UTF-16"),
+    (rb"[^\0]\0\0\0", "UTF-32LE"),
+    (rb"\0\0\0[^\0]", "UTF-32BE"),
+    (rb"[^\0]\0", "UTF-16LE"),
+    (rb"\0[^\0]", "UTF-16BE"),
+)
+"""How texts of other widths begin, with a byte order mark or with a plain character, and what iconv calls them."""
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -137,7 +137,7 @@ def as_array(value: Any) -> np.ndarray:
     if isinstance(value, _ArrayStandIn | _SparseStandIn | _ChumpyStandIn):
         try:
             return value.array()
-        except (TypeError, IndexError, OverflowError, MemoryError) as error:
+        except (TypeError, LookupError, ArithmeticError, AttributeError, MemoryError, RecursionError) as error:
             raise ValueError(f"a damaged array ({error})") from error
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
@@ -190,12 +190,14 @@ class _DataUnpickler(pickle.Unpickler):
         "csr_matrix": _RowSparseStandIn,
         "csr_array": _RowSparseStandIn,
     }
+    _CHUMPY: ClassVar[tuple[str, ...]] = ("chumpy", "chumpy.ch", "chumpy.ch_ops", "chumpy.reordering", "chumpy.linalg")
+    """Modules whose classes are arrays; a dotted name would lead from there into other modules."""
     _RENAMED: ClassVar[dict[str, str]] = {"copy_reg": "copyreg", "__builtin__": "builtins"}
 
     def find_class(self, module: str, name: str) -> Any:
         place = self._RENAMED.get(module, module.replace("numpy._core", "numpy.core"))
         known = self._KNOWN.get(place, {})
-        if module == "chumpy" or module.startswith("chumpy."):
+        if module in self._CHUMPY and name.isidentifier():
             return _ChumpyStandIn
         if module == "scipy.sparse" or module.startswith("scipy.sparse."):
             known = self._SPARSE

@@ -20,10 +20,13 @@ from digit.samples.spectrum import mix_amplitudes
 from digit.samples.targets import crop_maps, pose_targets, rooted_validity
 from digit.skeleton import LABEL_NAMES, MIRRORED_LABELS
 from digit.store.label_png import read_labels
+from digit.store.png import is_png
 from digit.store.shards import Store
 
 Batch = dict[str, torch.Tensor]
 DECODE_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+SWAPPED_COLOR = cv2.IMREAD_COLOR_BGR | cv2.IMREAD_IGNORE_ORIENTATION
+"""Of PNG files, which come from the original's store: OpenCV calls their channels B, G, R."""
 KEYS_AT_ONCE = 1 << 12
 
 
@@ -44,13 +47,14 @@ class Masks:
         return exact & (self.hands.accepted[rows] | ~hand_type).all(axis=1)
 
 
-def read_image(jpeg: bytes, name: str) -> np.ndarray:
-    """Decode a picture to (H, W, 3) uint8 RGB.
+def read_image(content: bytes, name: str) -> np.ndarray:
+    """Decode what an images store holds to (H, W, 3) uint8 RGB: a JPEG, or a PNG with red and blue swapped.
 
     Raises:
         UserError: when it cannot be decoded.
     """
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), DECODE_COLOR)
+    flags = SWAPPED_COLOR if is_png(content) else DECODE_COLOR
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     if image is None:
         raise UserError(f"{name}: cannot be decoded as an image; run `digit check` and fetch the file again")
     return image
@@ -82,7 +86,7 @@ class HandDataset(Dataset):
 
     Args:
         index: tables of the split.
-        images: JPEG bytes, all shards of the split in order.
+        images: image files, all shards of the split in order.
         settings: sizes of crop, heat map and depth box.
         rows: (n,) index rows in the order of the data set.
         masks: part masks, or None to do without.
@@ -144,11 +148,12 @@ class HandDataset(Dataset):
         boxes_px = index.rootnet_box_px[rows] if rootnet else geometry.square_box(index.box_px[rows])
         crops = crop_maps(boxes_px, index.width[rows], augmentation, settings.input_size)
         cameras = index.camera_row[rows]
-        joints_cam_mm = index.camera_joints_mm(rows)
+        joints_cam_mm, joint_valid = index.seen_joints(rows)
         joints_px = geometry.project(joints_cam_mm, index.focal_px[cameras], index.princpt_px[cameras])
-        valid = rooted_validity(index.joint_valid[rows])
         hands = index.hand_type[rows]
-        batch = pose_targets(joints_px, joints_cam_mm[..., 2], valid, hands, flip, crops, settings)
+        batch = pose_targets(
+            joints_px, joints_cam_mm[..., 2], rooted_validity(joint_valid), hands, flip, crops, settings
+        )
         segm_valid = np.zeros(len(rows), bool) if self.masks is None else self.masks.supervise(rows, hands)
         batch |= {
             "image": self._mixed(self._images(rows, crops.from_image), augmentation),

@@ -202,6 +202,15 @@ class SplitIndex:
         joints_world_mm = self.joints_world_mm[self.frame_row[rows]]
         return geometry.world_to_camera(joints_world_mm, self.rotation[cameras], self.position_mm[cameras])
 
+    def seen_joints(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        """Joints of ``rows`` in their own camera, and which of them count.
+
+        Returns:
+            (n, 42, 3) float64 mm, and (n, 42) bool: annotated as valid, and in front of the camera.
+        """
+        joints_cam_mm = self.camera_joints_mm(rows)
+        return joints_cam_mm, self.joint_valid[rows] & geometry.in_front(joints_cam_mm)
+
 
 def write_index(folder: Path, split: str, columns: dict[str, np.ndarray], sources: list[dict[str, Any]]) -> None:
     """Write the tables as a folder, all or nothing.

@@ -68,7 +68,8 @@ def pose_targets(
 
     Returns:
         ``joint_coord`` (n, 42, 3) in heat-map cells, ``joint_valid`` (n, 42), ``rel_root_depth`` (n, 1) in
-        bins, ``root_valid`` (n, 1) and ``hand_type`` (n, 2), all float32 and mirrored where the image is.
+        bins, ``root_valid`` (n, 1) and ``hand_type`` (n, 2), all float32 and mirrored where the image is. What is
+        not finite is 0 and not valid.
     """
     crop_size, cells = settings.input_size, settings.heatmap_size
     crop_px = mirror_hands(geometry.apply_map(crops.from_image, joints_px), flip)
@@ -83,9 +84,15 @@ def pose_targets(
     valid &= (z >= 0) & (z < cells)
     joint_coord = np.concatenate([crop_px / crop_size * cells, z[..., None]], axis=-1)
     return {
-        "joint_coord": joint_coord.astype(np.float32),
+        "joint_coord": _finite(joint_coord),
         "joint_valid": valid.astype(np.float32),
-        "rel_root_depth": rel_depth.astype(np.float32)[:, None],
+        "rel_root_depth": _finite(rel_depth)[:, None],
         "root_valid": root_valid.astype(np.float32)[:, None],
         "hand_type": hands.astype(np.float32),
     }
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Values as float32, 0 where one is not finite or too large for it."""
+    with np.errstate(over="ignore"):
+        return np.nan_to_num(values.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)

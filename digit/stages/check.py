@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config
+from digit.hand.official import load_hand_files
 from digit.original import reading as original
 from digit.release.audit import (
     audit_folders,
     audit_mano,
+    audit_orientations,
     audit_original_masks,
     audit_rootnet,
     compare_with_release,
-    damaged_images,
+    decode_images,
     missing_images,
     seeded_sample,
 )
-from digit.release.interhand import Columns, Release
+from digit.release.interhand import Columns, Release, texts
+from digit.release.plausibility import judge_annotations
 from digit.release.problems import Problems
 from digit.release.tables import build_tables
 from digit.run.console import log
@@ -38,6 +41,8 @@ def check(config: Config, split: str) -> None:
     release, problems, result = Release.of(config), Problems(), Layout.of(config).check(split)
     remove(result)
     audit_folders(release, problems)
+    if config.data.mask_lmdb is None:
+        _audit_hands(config, problems)
     summary: dict[str, Any] = {"format": "digit-check", "version": 1, "split": split}
     if release.root.is_dir():
         columns, files = build_tables(release, split, problems)
@@ -51,6 +56,12 @@ def check(config: Config, split: str) -> None:
     write_json(result, summary)
     _log_summary(summary)
     _warn_of_packed(config, split, summary["images"]["excluded"])
+
+
+def _audit_hands(config: Config, problems: Problems) -> None:
+    """Read the hand model, the part table and the joint regressor as ``parts`` will."""
+    data = config.data
+    load_hand_files(data.hand_model, data.sealed_faces, data.joint_regressor, problems.gathering)
 
 
 def _audit_samples(
@@ -68,17 +79,18 @@ def _audit_samples(
         "interacting": interacting,
         "captures": len(np.unique(columns["capture"])),
         "frames": len(frames),
+        "joints": judge_annotations(columns, release, split, problems) if linked else {},
         "release": compare_with_release(split, count, release.synthetic),
+        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "images": _audit_images(config, release, split, columns, problems),
         "masks": _audit_masks(config, split, columns, problems),
-        "rootnet": audit_rootnet(columns, release, split, needs_rootnet, problems),
         "mano": audit_mano(columns, release, split, problems) if linked else {},
     }
 
 
 def _audit_images(config: Config, release: Release, split: str, columns: Columns, problems: Problems) -> dict[str, Any]:
     """Look for every image and decode a seeded sample of those that are there."""
-    names: list[str] = columns["file_name"].astype(str).tolist()
+    names = texts(columns["file_name"])
     missing, damaged, decoded = _look_at_images(config, release, split, columns, names, problems)
     packed, root = config.data.image_lmdb, release.root
     remedy = original.IMAGES_REMEDY if packed else release.remedy("images")
@@ -114,8 +126,11 @@ def _look_at_images(
         present = seeded_sample(present, config.data.check_images, config.run.seed)
         looked_at, widths, heights = [names[k] for k in present], columns["width"][present], columns["height"][present]
         if store is None:
-            return missing, damaged_images(folder, looked_at, widths, heights), len(present)
-        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist())
+            damaged, turned = decode_images(folder, looked_at, widths, heights)
+            audit_orientations(folder, turned, len(present), problems)
+            return missing, damaged, len(present)
+        original.require_pictures(store, names)
+        contents = original.read_images(store, looked_at, widths.tolist(), heights.tolist(), set(looked_at))
         damaged = {n: content for n, content in zip(looked_at, contents, strict=True) if isinstance(content, str)}
         return missing, damaged, len(present)
     return [], {}, 0

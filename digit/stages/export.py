@@ -1,7 +1,9 @@
 """export: weights for other software, and prepared data in the layout of the original's scripts."""
 
 import dataclasses
-from collections.abc import Sequence
+import filecmp
+import shutil
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +12,17 @@ import pandas as pd
 import torch
 
 from digit.config import SPLITS, Config, Experiment
+from digit.model.halves import SUFFIX, write_safetensors
 from digit.model.network import Network, require_images_alone
-from digit.model.shipped import SUFFIX, write_safetensors
-from digit.model.weights import load_model, own_experiment, preset_settings, read_weights, released_layout
+from digit.model.weights import load_model, own_experiment, preset_settings, released_layout
+from digit.model.weights_file import read_weights
 from digit.original import writing as original_export
 from digit.release.interhand import Release
 from digit.run import provenance
 from digit.run.console import log
 from digit.run.errors import UserError
 from digit.run.files import read_json, replacing, require_writable
-from digit.run.layout import Layout
+from digit.run.layout import Layout, annotation_path
 from digit.samples.fits import read_fits
 from digit.samples.index import SplitIndex, open_index
 from digit.samples.opening import open_masks
@@ -28,7 +31,7 @@ from digit.store.shards import Store
 
 KINDS = ("images", "masks", "annotations")
 """What the original's layout consists of."""
-IMAGES, MASKS = "interhand.lmdb", "segm_32.lmdb"
+IMAGES, MASKS = "images/interhand.lmdb", "segm_32.lmdb"
 
 
 def export_weights(checkpoint: Path, output: Path, preset: str | None = None) -> None:
@@ -95,15 +98,15 @@ def export_layout(
     kinds: Sequence[str] = KINDS,
     overwrite: bool = False,
 ) -> None:
-    """Write what images, parts and index prepared as the original's scripts leave it.
+    """Write what images, parts and index prepared as the original expects it in its folder ``data/InterHand``.
 
-    ``interhand.lmdb`` (images), ``segm_32.lmdb`` and ``cache/meta_dict_<split>.pkl`` (masks) and
-    ``annotations/<split>/InterHand2.6M_<split>_data.pkl`` (annotations). Everything is opened before anything is
-    written.
+    ``images/interhand.lmdb`` (images), ``segm_32.lmdb`` and ``cache/meta_dict_<split>.pkl`` (masks), and
+    ``annotations/``: the release's files and ``<split>/InterHand2.6M_<split>_data.pkl`` (annotations). Everything is
+    opened before anything is written.
 
     Args:
         config: of the run.
-        output: folder to write into.
+        output: folder to write into; link ``data/InterHand`` to it.
         splits: None for those that are prepared.
         kinds: some of ``KINDS``.
         overwrite: replace files of an earlier export.
@@ -121,10 +124,13 @@ def export_layout(
     prepared = {split: _open(config, split, kinds) for split in chosen}
     for path in targets:
         require_writable(path)
+    if "annotations" in kinds:
+        for original, copy in _copied(config, output, chosen).items():
+            with replacing(copy) as temporary:
+                shutil.copyfile(original, temporary)
+        for split, source in prepared.items():
+            _write_pickle(_records(output, split), _read_records(config, split, source.left_out))
     for split, source in prepared.items():
-        if source.annotations:
-            content = read_json(source.annotations, "download the annotations again")
-            _write_pickle(_annotations(output, source.annotations, split), content)
         if source.fits is not None:
             _write_pickle(output / "cache" / f"meta_dict_{split}.pkl", _fit_entries(source.index, source.fits))
     masks = {split: source.masks for split, source in prepared.items() if source.masks}
@@ -145,13 +151,24 @@ def _targets(config: Config, output: Path, splits: Sequence[str], kinds: Sequenc
     if "masks" in kinds:
         targets += [output / MASKS, *(output / "cache" / f"meta_dict_{split}.pkl" for split in splits)]
     if "annotations" in kinds:
-        release = Release.of(config)
-        targets += [_annotations(output, release.annotation(split, "data"), split) for split in splits]
+        targets += [*_copied(config, output, splits).values(), *(_records(output, split) for split in splits)]
     return targets
 
 
-def _annotations(output: Path, source: Path, split: str) -> Path:
-    return output / "annotations" / split / f"{source.stem}.pkl"
+def _records(output: Path, split: str) -> Path:
+    return annotation_path(output, split, "data").with_suffix(".pkl")
+
+
+def _copied(config: Config, output: Path, splits: Sequence[str]) -> dict[Path, Path]:
+    """The release's annotation files, and where copies go that are not there yet."""
+    layout, own = Layout.of(config), Layout(output, output)
+    pairs = [(layout.tables(), own.tables()), *((layout.annotations(s), own.annotations(s)) for s in splits)]
+    files = dict(pair for sources, targets in pairs for pair in zip(sources, targets, strict=True))
+    return {
+        source: target
+        for source, target in files.items()
+        if source.is_file() and not (target.is_file() and filecmp.cmp(source, target, shallow=False))
+    }
 
 
 def _require_free(config: Config, output: Path, targets: Sequence[Path], overwrite: bool) -> None:
@@ -181,7 +198,8 @@ class Prepared:
     images: Store | None
     masks: Store | None
     fits: pd.DataFrame | None
-    annotations: Path | None
+    left_out: Collection[str]
+    """Names of samples without an image."""
 
 
 def _is_indexed(layout: Layout, split: str) -> bool:
@@ -198,7 +216,7 @@ def _open(config: Config, split: str, kinds: Sequence[str]) -> Prepared:
     if not _is_indexed(layout, split):
         raise UserError(f"split {split} is not prepared; run `snakemake --cores all images parts`, or leave it out")
     index = open_index(layout.index(split))
-    images = masks = fits = annotations = None
+    images = masks = fits = None
     if "images" in kinds:
         images = _store(split, "images", [layout.images(split, shard) for shard in shards])
         _require_all(split, "images", len(images) + len(images.excluded()), len(index))
@@ -210,7 +228,8 @@ def _open(config: Config, split: str, kinds: Sequence[str]) -> Prepared:
         annotations = Release.of(config).annotation(split, "data")
         if not annotations.is_file():
             raise UserError(f"{annotations}: does not exist; set data.root to the folder with the data")
-    return Prepared(index, images, masks, fits, annotations)
+    packed = [path for shard in shards if (path := layout.images(split, shard)).is_file()]
+    return Prepared(index, images, masks, fits, Store(packed).excluded())
 
 
 def _store(split: str, stage: str, paths: Sequence[Path]) -> Store:
@@ -231,6 +250,15 @@ def _require_all(split: str, stage: str, count: int, expected: int) -> None:
             f"split {split}: {stage} has {count} samples, expected {expected}; it was made with other data or "
             f"data.shards; run `snakemake --cores all {stage}` again"
         )
+
+
+def _read_records(config: Config, split: str, left_out: Collection[str]) -> dict[int, dict[str, object]]:
+    """Annotation records of a split, without those of images that were left out."""
+    path, remedy = Release.of(config).annotation(split, "data"), "download the annotations again"
+    try:
+        return original_export.annotated_records(read_json(path, remedy), left_out)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: is not the annotation file that was indexed ({error!r}); {remedy}") from error
 
 
 def _write_pickle(path: Path, content: object) -> None:

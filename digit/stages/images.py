@@ -18,12 +18,14 @@ from digit.store.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_c
 from digit.store.shards import write_shard
 
 LISTED = 50
+JPEG_VALUE = "the bytes of the JPEG file"
+PNG_VALUE = "the bytes of the PNG file in the original's store, which has red and blue swapped"
 
 
 def images(config: Config, split: str, shard: int) -> None:
     """Write ``images/<split>/<shard>.lmdb``: the files of the shard's rows, keyed by file name.
 
-    With ``data.image_lmdb`` they come from the original's store and are PNG.
+    With ``data.image_lmdb`` they come from the original's store and are its PNG files, with red and blue swapped.
 
     A file that is missing, cut off, of another size than annotated, or damaged inside as ``digit check`` found, fails
     the stage, or with ``data.damaged_images: exclude`` is left out and listed in the header under ``excluded`` with
@@ -43,15 +45,16 @@ def images(config: Config, split: str, shard: int) -> None:
         "shard": shard,
         "shards": config.data.shards,
         "key": f"path of the image below images/{split}/",
-        "value": "the bytes of the JPEG file" if config.data.image_lmdb is None else "PNG, from the original's store",
+        "value": JPEG_VALUE if config.data.image_lmdb is None else PNG_VALUE,
         "excluded": {},
     }
-    files = _files(config, index, rows, earlier)
+    suspects = _suspects(config, split)
+    files = _files(config, index, rows, suspects, earlier)
     if files and files.unchanged() and _allows(config, earlier.header, header) and earlier.restore(path):
         header, words = earlier.header, "nothing has changed"
         keep(path, earlier.sources)
     else:
-        items = _sound_images(config, index, rows, files, header["excluded"])
+        items = _sound_images(config, index, rows, files, suspects, header["excluded"])
         count = write_shard(path, items, lambda: header)
         words = f"{count} images, {files.used if files else 0} of them from before"
         keep(path, files.sources if files else None)
@@ -62,15 +65,22 @@ def images(config: Config, split: str, shard: int) -> None:
     log.info("images %s shard %d: %s, %d left out, %.1f MB", split, shard, words, len(header["excluded"]), megabytes)
 
 
-def _files(config: Config, index: SplitIndex, rows: np.ndarray, earlier: Earlier) -> ImageFiles | None:
+def _files(
+    config: Config, index: SplitIndex, rows: np.ndarray, suspects: set[str], earlier: Earlier
+) -> ImageFiles | None:
     """JPEG files of ``rows``, or None where images come from the original's store."""
     if config.data.image_lmdb is not None:
         return None
-    audit = Layout.of(config).check(index.split)
+    return ImageFiles(Release.of(config).images(index.split), index.keys(rows), suspects, earlier)
+
+
+def _suspects(config: Config, split: str) -> set[str]:
+    """Names of the images that ``check`` found damaged, as far as it has looked."""
+    audit = Layout.of(config).check(split)
     suspects = found_by_check(audit)
     if suspects is None:
-        log.info("images %s: %s is not there, so damage inside files goes unnoticed", index.split, audit)
-    return ImageFiles(Release.of(config).images(index.split), index.keys(rows), suspects or set(), earlier)
+        log.info("images %s: %s is not there, so damage inside files goes unnoticed", split, audit)
+    return suspects or set()
 
 
 def _allows(config: Config, earlier: dict[str, Any], header: dict[str, Any]) -> bool:
@@ -80,14 +90,20 @@ def _allows(config: Config, earlier: dict[str, Any], header: dict[str, Any]) -> 
 
 
 def _sound_images(
-    config: Config, index: SplitIndex, rows: np.ndarray, files: ImageFiles | None, excluded: dict[str, str]
+    config: Config,
+    index: SplitIndex,
+    rows: np.ndarray,
+    files: ImageFiles | None,
+    suspects: set[str],
+    excluded: dict[str, str],
 ) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of ``rows``, and note damaged ones in ``excluded``."""
     exclude = config.data.damaged_images == "exclude"
     names, sizes = index.keys(rows), (index.width[rows].tolist(), index.height[rows].tolist())
     if files is None:
         store = original.OriginalStore(Path(str(config.data.image_lmdb)), index.split, "images")
-        contents = original.read_images(store, names, *sizes)
+        original.require_pictures(store, index.keys())
+        contents = original.read_images(store, names, *sizes, suspects)
     else:
         contents = files.read(*sizes)
     for name, content in zip(names, track(contents, f"images {index.split}", len(names)), strict=True):

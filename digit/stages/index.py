@@ -2,6 +2,7 @@
 
 from digit.config import Config
 from digit.release.interhand import Release
+from digit.release.plausibility import judge_annotations
 from digit.release.problems import Problems
 from digit.release.tables import build_tables
 from digit.run.console import log
@@ -17,6 +18,8 @@ def index(config: Config, split: str) -> None:
     """
     release, problems = Release.of(config), Problems()
     columns, files = build_tables(release, split, problems)
+    if not problems.errors:
+        judge_annotations(columns, release, split, problems)
     problems.raise_errors(f"the annotations of split {split} cannot be indexed")
     for warning in problems.warnings:
         log.warning("%s", warning)

@@ -27,6 +27,7 @@ READS: dict[str, tuple[str, ...]] = {
         "data.damaged_images",
         "evaluate.splits",
         "evaluate.root_depth",
+        *_HANDS,
     ),
     "index": (),
     "images": ("data.shards", "data.image_lmdb", "data.damaged_images"),

@@ -7,9 +7,9 @@ import pandas as pd
 from digit import figures, geometry
 from digit.config import Config
 from digit.run.console import log
-from digit.run.errors import UserError
 from digit.run.files import replacing
 from digit.run.layout import Layout
+from digit.samples.dataset import read_image, read_mask
 from digit.samples.fits import describe_fits, read_fits
 from digit.samples.index import SplitIndex, open_index
 from digit.samples.opening import open_images, open_masks
@@ -56,9 +56,9 @@ def _sheet_sample(
     """Image, mask, box around the hands, caption and warning of one sample."""
     name, camera = index.keys(slice(row, row + 1))[0], index.camera_row[row]
     shape = (int(index.height[row]), int(index.width[row]))
-    jpeg, png = images.find(name), masks.find(name)
-    image = np.full((*shape, 3), 128, np.uint8) if jpeg is None else _decode(jpeg, cv2.IMREAD_COLOR_RGB, name)
-    mask = np.zeros(shape, np.uint8) if png is None else _decode(png, cv2.IMREAD_GRAYSCALE, name)
+    content, png = images.find(name), masks.find(name)
+    image = np.full((*shape, 3), 128, np.uint8) if content is None else read_image(content, name)
+    mask = np.zeros(shape, np.uint8) if png is None else read_mask(png, name)
     annotated = index.box_px[row] if index.box_px[row, 2:].min() > 0 else (0, 0, *shape[::-1])
     box = cv2.boundingRect(mask) if mask.any() else annotated
     fit = fits.loc[row]
@@ -69,7 +69,7 @@ def _sheet_sample(
     ]
     notes = [f"capture {index.capture[row]}  frame {index.frame[row]}  cam {index.camera_name[camera].decode()}"]
     notes.append(f"{'   '.join(words)}   {np.count_nonzero(mask) / mask.size:.1%} of the image")
-    alert = "; ".join(filter(None, ["image left out" if jpeg is None else "", fit["reason"]]))
+    alert = "; ".join(filter(None, ["image left out" if content is None else "", fit["reason"]]))
     return image, mask, geometry.square_box(np.array(box), 1.2), notes, alert
 
 
@@ -79,10 +79,3 @@ def _sheet_tile(
     """Draw one captioned tile of the contact sheet."""
     picture, labels = figures.square_crop(image, box_px, size), figures.square_crop(mask, box_px, size)
     return figures.caption(figures.overlay_mask(picture, labels), notes, alert)
-
-
-def _decode(content: bytes, flags: int, name: str) -> np.ndarray:
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if decoded is None:
-        raise UserError(f"{name}: cannot be decoded; run `digit check`, then images and parts again")
-    return decoded

@@ -13,7 +13,8 @@ import yaml
 
 from digit.config import Config, Experiment, to_dict
 from digit.model.module import DigitModule
-from digit.model.weights import load_into, load_model, read_weights
+from digit.model.weights import load_into, load_model
+from digit.model.weights_file import read_weights
 from digit.run import provenance
 from digit.run.console import log
 from digit.run.errors import UserError

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import re
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import simplejpeg
@@ -9,6 +12,10 @@ import simplejpeg
 from digit.run.errors import UserError
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+APP1, SOS = 0xE1, 0xDA
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+"""A marker amid the bytes of a scan, in which 0xFF is followed by 0; restarts and filling are no markers."""
+ORIENTATION_TAG = 0x0112
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Marker codes of segments that hold the image size."""
 
@@ -21,21 +28,65 @@ Signature = tuple[int, int, int, int]
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:
     """Width and height in px from the header, or None when it is not a whole JPEG header."""
-    place = len(SOI)
-    if not content.startswith(SOI):
-        return None
-    while place + 9 <= len(content):
-        if content[place] != 0xFF:
-            return None
+    for marker, place in _segments(content):
+        if marker in START_OF_FRAME and place + 9 <= len(content):
+            height, width = content[place + 5 : place + 7], content[place + 7 : place + 9]
+            return int.from_bytes(width), int.from_bytes(height)
+    return None
+
+
+def jpeg_orientation(content: bytes) -> int:
+    """EXIF orientation, 1 to 8; 1, as stored, for a file that states none or an impossible one.
+
+    Data stages never turn pixels: annotations refer to them as they are stored.
+    """
+    for marker, place in _segments(content):
+        if marker == APP1 and content.startswith(b"Exif\0\0", place + 4):
+            size = int.from_bytes(content[place + 2 : place + 4])
+            return _exif_orientation(content[place + 10 : place + 2 + size])
+    return 1
+
+
+def _exif_orientation(tiff: bytes) -> int:
+    """Orientation in the first folder of an EXIF block."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    try:
+        (folder,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, folder)
+        for entry in range(folder + 2, folder + 2 + 12 * count, 12):
+            tag, value = struct.unpack_from(f"{order}H6xH", tiff, entry)
+            if tag == ORIENTATION_TAG:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:  # cut off, or no TIFF at all
+        pass
+    return 1
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int]]:
+    """Code and place of the markers up to the first scan."""
+    place = len(SOI) if content.startswith(SOI) else len(content)
+    while place + 4 <= len(content) and content[place] == 0xFF:
         marker = content[place + 1]
         if marker == 0xFF:
             place += 1
-        elif marker in START_OF_FRAME:
-            height, width = content[place + 5 : place + 7], content[place + 7 : place + 9]
-            return int.from_bytes(width), int.from_bytes(height)
-        else:
-            place += 2 + int.from_bytes(content[place + 2 : place + 4])
-    return None
+            continue
+        yield marker, place
+        if marker == SOS:
+            return
+        place += 2 + int.from_bytes(content[place + 2 : place + 4])
+
+
+def _has_end(content: bytes) -> bool:
+    """Walk through all scans to the end marker; what cameras and programs append after it does not matter.
+
+    An end marker alone says nothing: thumbnails and appended pictures have their own.
+    """
+    place = next((place for marker, place in _segments(content) if marker == SOS), len(content))
+    while found := MARKER.search(content, place + 2 + int.from_bytes(content[place + 2 : place + 4])):
+        if found[0] == EOI:
+            return True
+        place = found.start()
+    return False
 
 
 def find_damage(content: bytes | str, width: int, height: int) -> str | None:
@@ -50,7 +101,7 @@ def find_damage(content: bytes | str, width: int, height: int) -> str | None:
     size = jpeg_size(content)
     if size is None:
         return "not a JPEG, or cut off in its header"
-    if not content.endswith(EOI) and not content.rstrip(b"\0").endswith(EOI):
+    if not content.endswith(EOI) and not _has_end(content):
         return "cut off: no end marker"
     if size != (width, height):
         return f"{size[0]}x{size[1]} px, annotated as {width}x{height}"

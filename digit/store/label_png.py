@@ -5,8 +5,9 @@ A general decoder writes such a picture byte by byte. Here a run of one label is
 RFC 1950 and 1951 (deflate) and of the PNG specification.
 """
 
-import numba
 import numpy as np
+
+from digit.run.compiled import compiled
 
 _START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _GREY_8_BIT = b"\x08\0\0\0\0"
@@ -40,7 +41,7 @@ def read_labels(png: bytes) -> np.ndarray | None:
     return rows[:, 1:] if _inflate(content, size, rows.reshape(-1)) and not filters.any() else None
 
 
-@numba.njit(cache=True)
+@compiled
 def _inflate(content: np.ndarray, size: int, out: np.ndarray) -> bool:
     """Decompress the first ``size`` bytes of ``content`` into exactly the bytes of ``out``; False if they do not fit.
 
@@ -100,7 +101,7 @@ def _inflate(content: np.ndarray, size: int, out: np.ndarray) -> bool:
     return done == len(out)
 
 
-@numba.njit(cache=True)
+@compiled
 def _peek(content: np.ndarray, at: int) -> int:
     """Return the 32 bits from bit ``at``."""
     place = at >> 3
@@ -110,7 +111,7 @@ def _peek(content: np.ndarray, at: int) -> int:
     return int(word >> (at & 7)) & 0xFFFFFFFF
 
 
-@numba.njit(cache=True)
+@compiled
 def _fixed_codes(literals: np.ndarray, distances: np.ndarray) -> tuple[int, int]:
     """Fill both tables with the codes that deflate assumes when a block brings none."""
     lengths = np.full(288, 8, np.uint8)
@@ -119,7 +120,7 @@ def _fixed_codes(literals: np.ndarray, distances: np.ndarray) -> tuple[int, int]
     return _fill_table(lengths, literals), _fill_table(np.full(30, 5, np.uint8), distances)
 
 
-@numba.njit(cache=True)
+@compiled
 def _read_codes(
     content: np.ndarray, size: int, at: int, literals: np.ndarray, distances: np.ndarray
 ) -> tuple[int, int, int]:
@@ -162,7 +163,7 @@ def _read_codes(
     return at, _fill_table(lengths[:literal_count], literals), _fill_table(lengths[literal_count:], distances)
 
 
-@numba.njit(cache=True)
+@compiled
 def _fill_table(lengths: np.ndarray, table: np.ndarray) -> int:
     """Make the table that leads from the next bits to ``symbol << 4 | length``, 0 where there is no code.
 

@@ -3,6 +3,7 @@
 A file is a single LMDB environment (no sub-folder, no lock file).
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from digit.run.files import replacing
 
 TRANSACTION_BYTES = 64 << 20
 FIRST_MAP_BYTES = 1 << 26
+ALREADY_OPEN = "already open in this process"
+"""What py-lmdb says when a file has a handle already."""
+SECONDS_TO_CLOSE = 1.0
 _OPTIONS: dict[str, Any] = {"lock": False, "max_dbs": 0}
 Pair = tuple[bytes, bytes]
 
@@ -89,6 +93,19 @@ class _Writer:
         self._env.set_mapsize(self._map_bytes)
 
 
+def _open_for_reading(path: Path) -> lmdb.Environment:
+    """Open a file; a handle that another thread has just let go of may still be closing, and LMDB allows only one."""
+    options = _OPTIONS | {"readonly": True, "readahead": False, "max_readers": 1}
+    patience = time.monotonic() + SECONDS_TO_CLOSE
+    while True:
+        try:
+            return lmdb.open(str(path), subdir=False, **options)
+        except lmdb.Error as error:
+            if ALREADY_OPEN not in str(error) or time.monotonic() > patience:
+                raise
+        time.sleep(0.001)
+
+
 class LmdbFile:
     """One open, read-only LMDB file, or folder with a ``data.mdb``.
 
@@ -101,13 +118,14 @@ class LmdbFile:
         content = path / "data.mdb" if path.is_dir() else path
         try:
             size = content.stat().st_size
-            options = _OPTIONS | {"readonly": True, "readahead": False, "max_readers": 1}
-            self._env = lmdb.open(str(content), subdir=False, **options)
+            self._env = _open_for_reading(content)
         except FileNotFoundError as error:
             raise UserError(f"{content}: does not exist; {remedy}") from error
         except OSError as error:
             raise UserError(f"{content}: cannot be read ({error.strerror}); {remedy}") from error
         except lmdb.Error as error:
+            if ALREADY_OPEN in str(error):
+                raise UserError(f"{content}: is read by something else in this process; close that first") from error
             reason = str(error).removeprefix(f"{content}: ")
             raise UserError(f"{content}: is not a readable store ({reason}); {remedy}") from error
         if size < (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]:

@@ -21,7 +21,7 @@ from digit.run.errors import UserError
 from digit.store.lmdb_file import LmdbFile, Pair, write_lmdb
 
 FORMAT = "digit-store"
-VERSION = 2
+VERSION = 3
 HEADER_KEY = b"__header__"
 BLOCK_BYTES = 1 << 20
 ENTRY = struct.Struct("<IIII")
@@ -125,8 +125,17 @@ class _Shard:
         return (key for key, _ in self._file.items(first=b"\1") if key != HEADER_KEY)
 
 
-_open_shards: "weakref.WeakValueDictionary[tuple[int, int, int], _Shard]" = weakref.WeakValueDictionary()
+_open_shards: "weakref.WeakValueDictionary[tuple[int, int], _Shard]" = weakref.WeakValueDictionary()
 _open_shards_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """Another thread of the parent may hold the lock at a fork; in the child nobody would let go of it."""
+    global _open_shards_lock
+    _open_shards_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _open_shard(path: Path) -> _Shard:
@@ -138,7 +147,7 @@ def _open_shard(path: Path) -> _Shard:
         status = path.stat()
     except FileNotFoundError as error:
         raise UserError(f"{path}: does not exist; run the stage that makes it (digit images or parts)") from error
-    identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
+    identity = (status.st_dev, status.st_ino)
     with _open_shards_lock:
         shard = _open_shards.get(identity)
         if shard is not None and shard.process != os.getpid():
@@ -153,30 +162,31 @@ class Store:
     """Read access to one or more shards as if they were one.
 
     Nothing is opened before the first access, and each process opens the files for itself, so a store may be handed to
-    worker processes by fork or by pickle; several stores on one file share one handle.
+    worker processes by fork or by pickle; several stores on one file share one handle, and threads may share a store.
     """
 
     def __init__(self, paths: Path | str | Sequence[Path | str]) -> None:
         """Name the files: one shard, or all shards of a split in order."""
         several = [paths] if isinstance(paths, str | Path) else paths
         self.paths: tuple[Path, ...] = tuple(Path(path) for path in several)
-        self._shards: list[_Shard] | None = None
-        self._process = 0
+        self._handles: tuple[int, list[_Shard]] | None = None
+        """The process that opened the files, and the files."""
         self._recent = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store, (self.paths,)
 
     def _opened(self) -> list[_Shard]:
-        if self._shards is None or self._process != os.getpid():
-            self._shards, self._process = [_open_shard(path) for path in self.paths], os.getpid()
-        return self._shards
+        handles = self._handles
+        if handles is None or handles[0] != os.getpid():
+            handles = self._handles = os.getpid(), [_open_shard(path) for path in self.paths]
+        return handles[1]
 
     def find(self, key: str) -> bytes | None:
         """Return the value of ``key``, or None when no shard has it."""
-        shards, name = self._opened(), key.encode()
+        shards, name, recent = self._opened(), key.encode(), self._recent
         for step in range(len(shards)):
-            number = (self._recent + step) % len(shards)
+            number = (recent + step) % len(shards)
             value = shards[number].get(name)
             if value is not None:
                 self._recent = number
@@ -193,7 +203,7 @@ class Store:
         if value is None:
             where = self.paths if shard is None else (self.paths[shard],)
             files = ", ".join(str(path) for path in where[:3]) + (", ..." if len(where) > 3 else "")
-            raise UserError(f"{key!r} is not in {files}; delete the store and run the stage that makes it again")
+            raise UserError(f"{key!r} is not in {files}; if it should be, run the stage that makes the store again")
         return value
 
     def __contains__(self, key: str) -> bool:
@@ -222,4 +232,4 @@ class Store:
 
     def close(self) -> None:
         """Let go of the files; the next access opens them again."""
-        self._shards = None
+        self._handles = None

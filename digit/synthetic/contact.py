@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from digit.render.shading import extent
+from digit.run.compiled import compiled
 
 ALLOWED_DEPTH_MM = 1.5
 """Flesh gives way by this much before hands are pushed apart."""
@@ -14,7 +14,7 @@ REACH_MM = 25.0
 """A vertex farther than this from the other hand's nearest vertex is outside it."""
 
 
-@njit(cache=True)
+@compiled
 def depths(points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """How deep points (P, 3) lie under a closed surface of vertices (V, 3) with outward normals (V, 3).
 
@@ -45,7 +45,7 @@ def depths(points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray) -
     return depth, nearest, np.sqrt(gap)
 
 
-@njit(cache=True)
+@compiled
 def depths_inside(
     points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -69,7 +69,7 @@ def depths_inside(
     return depth, nearest, gap
 
 
-@njit(cache=True)
+@compiled
 def _in_box(points: np.ndarray, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
     inside = np.ones(len(points), np.bool_)
     for p in range(len(points)):

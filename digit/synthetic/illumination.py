@@ -19,7 +19,7 @@ def draw_light(rng: np.random.Generator, place: str, camera_direction: np.ndarra
         place: a key of ``PLACES``.
         camera_direction: (3,) unit vector towards one of the cameras, where a flash would be.
     """
-    up, tint = _dome_directions()[:, 1] * -0.5 + 0.5, _tint(rng, 0.05)
+    up, tint = dome_directions()[:, 1] * -0.5 + 0.5, _tint(rng, 0.05)
     if place == "studio":  # lamps all around, as a capture dome has
         lamps = _lamps(rng, _sphere(rng, 3), rng.uniform(0.05, 0.7, 3), 0.04)
         share, contrast = rng.uniform(0.8, 1.3), 0.35
@@ -38,7 +38,7 @@ def draw_light(rng: np.random.Generator, place: str, camera_direction: np.ndarra
     level = sky * (ground + (1 - ground) * up)
     colors = tint * (1 + rng.normal(0, 0.05, 3) * (up[:, None] - 0.5))
     radiance = level[:, None] / level.mean() * colors * share * 3.0 / DOME_LIGHTS
-    return Studio(lamps, Lights(_dome_directions(), radiance))
+    return Studio(lamps, Lights(dome_directions(), radiance))
 
 
 def _lamps(rng: np.random.Generator, directions: np.ndarray, strength: np.ndarray, spread: float) -> Lights:
@@ -59,7 +59,7 @@ def _sphere(rng: np.random.Generator, count: int, lowest: float = -0.9) -> np.nd
     return np.stack([ring * np.cos(turn), -height, ring * np.sin(turn)], axis=1)
 
 
-def _dome_directions() -> np.ndarray:
+def dome_directions() -> np.ndarray:
     """(DOME_LIGHTS, 3) on a Fibonacci sphere."""
     k = np.arange(DOME_LIGHTS) + 0.5
     y = 1 - 2 * k / DOME_LIGHTS

@@ -4,7 +4,8 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numba import njit
+
+from digit.run.compiled import compiled
 
 SKIN_LEVEL = 0.2
 """Linear value at which exposure tends to put the hands."""
@@ -81,7 +82,7 @@ def _grain(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
     return _grain_sheet()[top : top + rows, left : left + columns]
 
 
-@njit(cache=True)
+@compiled
 def _print(
     linear: np.ndarray,
     gain: np.ndarray,

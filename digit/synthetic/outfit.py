@@ -17,6 +17,9 @@ STATIONS_MM = np.concatenate(
 SHORTEST_ARM_MM, BEND_MM = 30.0, 28.0
 """The shortest piece of forearm, and the length over which it bends at the wrist."""
 
+SMOOTHED = 5
+"""Neighbours on each side over which the rim's colours are averaged before they run along the arm."""
+
 METALS = np.array([(0.75, 0.55, 0.2), (0.6, 0.6, 0.6), (0.7, 0.42, 0.3), (0.05, 0.05, 0.05)])
 """Gold, silver, copper and black, linear."""
 
@@ -143,8 +146,9 @@ def _arm_colors(
     rng: np.random.Generator, stations_mm: np.ndarray, rim_colors: np.ndarray, dorsal: np.ndarray, person: Person
 ) -> np.ndarray:
     """Albedo (R, SIDES, 3) of a bare forearm: the rim's fades into its mean, paler inside, with hair outside."""
-    fade = np.clip(stations_mm / 50, 0, 1)[:, None, None]
-    colors = (1 - fade) * rim_colors + fade * rim_colors.mean(axis=0)
+    smooth = np.mean([np.roll(rim_colors, shift, axis=0) for shift in range(-SMOOTHED, SMOOTHED + 1)], axis=0)
+    early, late = (np.clip(stations_mm / reach, 0, 1)[:, None, None] for reach in (8.0, 60.0))
+    colors = (1 - early) * rim_colors + early * ((1 - late) * smooth + late * rim_colors.mean(axis=0))
     shape = dorsal.shape
     colors = colors * (1 + rng.normal(0, 0.04, shape) * person.grain)[..., None]
     hairs = person.hair * np.clip(0.35 + dorsal, 0, 1) * rng.exponential(0.3, shape)

@@ -72,7 +72,7 @@ def complexion(side: str, person: Person) -> Complexion:
     colors *= 1 + rng.normal(0, 0.035, (count, 1)) * person.grain
     spots = (rng.random(count) < 0.012 * person.age * fair) * back
     colors *= 1 - spots[:, None] * [0.15, 0.25, 0.3]
-    hairs = person.hair * back * (marks.nail < 0.05) * _hairy(marks.points_mm) * rng.exponential(0.3, count)
+    hairs = person.hair * back * (marks.nail < 0.05) * _hairy(marks.points_mm) * rng.exponential(0.2, count)
     colors *= 1 - np.clip(hairs, 0, 0.6)[:, None] * (0.3 + 0.6 * fair)
     if person.polish is not None:
         polish = np.array(person.polish) ** (1 / 2.2)

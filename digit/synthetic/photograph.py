@@ -4,10 +4,10 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numba import njit
 
 from digit.geometry import world_to_camera
 from digit.render.shading import add_highlights, draw, lay_over
+from digit.run.compiled import compiled
 from digit.synthetic.backdrop import Backdrop, paint_backdrop
 from digit.synthetic.cameras import Camera
 from digit.synthetic.scene import LitSurface
@@ -69,7 +69,7 @@ def _develop(rng: np.random.Generator, linear: np.ndarray, grey: bool) -> np.nda
     return _print(linear, _tone_curve(), noise)
 
 
-@njit(cache=True)
+@compiled
 def _print(linear: np.ndarray, curve: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 BGR of linear light (H, W, 3) through a curve over 0..4, with noise (H, W); all float32."""
     height, width = noise.shape

@@ -1,5 +1,6 @@
 """Frames and pictures of variety ``rich``: people, clothes, things, light and surroundings of any kind."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from digit.hand.mano import Hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.skin import load_skin
 from digit.render.shading import add_highlights, draw, lay_over, vertex_normals
+from digit.samples.photographs import photo_files
 from digit.synthetic import lens
 from digit.synthetic.ambient import Refinement, light_closed_surface
 from digit.synthetic.cameras import Camera
-from digit.synthetic.illumination import PLACES, draw_light
+from digit.synthetic.illumination import PLACES, dome_directions, draw_light
 from digit.synthetic.outfit import Outfit, arm_pieces, draw_outfit, ring_pieces
+from digit.synthetic.panoramas import Panorama, panorama_files, panorama_light, panorama_view, read_panorama
 from digit.synthetic.person import Person, complexion, make_person
 from digit.synthetic.plan import PERSON_STREAM, generator, make_capture
 from digit.synthetic.poses import PosedHand
@@ -28,6 +31,9 @@ from digit.synthetic.subjects import gloss
 
 PROP_SHARE = 0.18
 """Share of the frames in which a hand holds something."""
+
+PANORAMA_SHARE, PANORAMA_SHOWN = 0.35, 0.6
+"""Where there are panoramas: share of the frames that one lights, and of their pictures that also show it."""
 
 NEAREST_ARM = 0.45
 """Forearms end where they would come nearer to a camera than this share of its distance to the hands."""
@@ -42,17 +48,52 @@ def person_of(seed: int, split: str, capture: int, settings: SyntheticSettings) 
     return make_person(rng, make_capture(seed, split, capture, settings).subject)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Files with real surroundings that one split may show."""
+
+    photos: tuple[Path, ...]
+    panoramas: tuple[Path, ...]
+
+
+def find_sources(settings: SyntheticSettings, split: str) -> Sources:
+    """The photographs and panoramas that the settings name; no file is in two splits.
+
+    Raises:
+        UserError: some are not where they should be.
+    """
+    return Sources(photo_files(settings.photos, split), panorama_files(settings.panoramas, split))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One frame: the hands and the light on them, and the panorama that the light comes from, if one does."""
+
+    lit: LitSurface
+    panorama: Panorama | None
+
+
 def stage_frame(
-    rng: np.random.Generator, hands: Hands, posed: dict[str, PosedHand], person: Person, cameras: list[Camera]
-) -> LitSurface:
+    rng: np.random.Generator,
+    hands: Hands,
+    posed: dict[str, PosedHand],
+    person: Person,
+    cameras: list[Camera],
+    sources: Sources,
+) -> Scene:
     """Dress, equip and light the hands of one frame."""
     outfit = draw_outfit(rng, _longest_arm(posed, cameras))
     surface, refinements = build_surface(rng, hands, posed, person, outfit)
+    if sources.panoramas and rng.random() < PANORAMA_SHARE:
+        pixels = read_panorama(sources.panoramas[rng.integers(len(sources.panoramas))])
+        panorama = Panorama(pixels, rng.uniform(-np.pi, np.pi))
+        light = panorama_light(panorama, dome_directions())
+        return Scene(light_closed_surface(surface, light, refinements), panorama)
     place = str(rng.choice(list(PLACES), p=list(PLACES.values())))
     middle_mm = surface.coarse_mm.mean(axis=0)
     towards = cameras[0].position_mm - middle_mm
     light = draw_light(rng, place, towards / np.linalg.norm(towards))
-    return light_closed_surface(surface, light, refinements)
+    return Scene(light_closed_surface(surface, light, refinements), None)
 
 
 def build_surface(
@@ -94,9 +135,9 @@ def build_surface(
     return surface, refinements
 
 
-def take_picture(rng: np.random.Generator, lit: LitSurface, camera: Camera, photos: tuple[Path, ...]) -> bytes:
-    """One camera's JPEG of a lit surface before surroundings of its own."""
-    surface = lit.surface
+def take_picture(rng: np.random.Generator, scene: Scene, camera: Camera, sources: Sources) -> bytes:
+    """One camera's JPEG of a scene, before its panorama or surroundings of its own."""
+    lit, surface = scene.lit, scene.lit.surface
     colors = add_highlights(
         surface.vertices_mm,
         surface.normals,
@@ -111,7 +152,10 @@ def take_picture(rng: np.random.Generator, lit: LitSurface, camera: Camera, phot
     points_cam_mm = world_to_camera(surface.vertices_mm, camera.rotation, camera.position_mm)
     size_px = (camera.width, camera.height)
     layer, window = draw(points_cam_mm, surface.faces, colors, camera.focal_px, camera.princpt_px, size_px, closed=True)
-    picture = paint_scenery(rng, choose_kind(rng, photos), photos, *size_px)
+    if scene.panorama is not None and rng.random() < PANORAMA_SHOWN:
+        picture = panorama_view(scene.panorama, camera)
+    else:
+        picture = paint_scenery(rng, choose_kind(rng, sources.photos), sources.photos, *size_px)
     level = lay_over(picture[window], layer)
     return lens.encode(rng, lens.develop(rng, lens.blur(rng, picture), lens.exposure(rng, level), camera.grey))
 

@@ -1,6 +1,6 @@
 """A moving average of the weights, evaluated and kept in their place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,9 +19,9 @@ class WeightAverage:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        def blend(averages: list[Tensor], weights: list[Tensor], steps: Tensor) -> None:
+        def blend(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
             share = min(decay, (1 + int(steps)) / (10 + int(steps)))
-            torch._foreach_lerp_(averages, weights, 1 - share)
+            torch._foreach_lerp_(list(averages), list(weights), 1 - share)
 
         self._network = network
         self._average = AveragedModel(network, multi_avg_fn=torch.no_grad()(blend))

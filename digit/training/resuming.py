@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from digit.config import Experiment, to_dict
-from digit.model.weights import build_model, own_experiment, read_weights
+from digit.model.weights import build_model, own_experiment
+from digit.model.weights_file import read_weights
 from digit.run.errors import UserError
 from digit.run.files import replacing
 from digit.training.batches import accumulated

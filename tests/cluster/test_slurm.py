@@ -126,7 +126,7 @@ def test_a_training_out_of_time_is_retried_and_the_run_completes(survived, clust
     folder, output, _ = survived
     first, second = _attempts(cluster, "train_experiment")
     assert (first["JobState"], second["JobState"]) == ("TIMEOUT", "COMPLETED")
-    assert "going on from" in (folder / RUN / "logs/train/tiny.log").read_text()
+    assert "continuing from" in (folder / RUN / "logs/train/tiny.log").read_text()
     assert (folder / RUN / "report/index.html").is_file()
     assert "(100%) done" in output
 

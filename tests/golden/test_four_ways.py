@@ -68,7 +68,7 @@ def test_the_same_predictions_four_ways(golden_config, released, tmp_path):
     export_layout(golden_config, tmp_path / "original", ["val"])
     export_weights(released, tmp_path / "original" / "again.pt", "paper")
     keys = {
-        "image_lmdb": str(tmp_path / "original" / "interhand.lmdb"),
+        "image_lmdb": str(tmp_path / "original" / "images" / "interhand.lmdb"),
         "mask_lmdb": str(tmp_path / "original" / "segm_32.lmdb"),
         "fit_cache": str(tmp_path / "original" / "cache"),
     }

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 import sys
 import types
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_defect_of_the_left_shape_directions_is_repaired(tmp_path):
     arrays = load_open_hand()
     defective = arrays["left"]["shapedirs"] * np.array([-1.0, 1.0, 1.0])[:, None]
     folder = write_models(tmp_path / "mano", left=mano_content("left", shapedirs=Ch(defective)))
-    loaded = official.load_mano_folder(folder)
+    loaded = official.load_hand_files(str(folder), None, None).models
     assert np.allclose(loaded["left"]["shapedirs"], arrays["left"]["shapedirs"])
     assert np.allclose(loaded["right"]["shapedirs"], arrays["right"]["shapedirs"])
 
@@ -138,13 +139,21 @@ def test_pickles_that_ask_for_code_are_refused(tmp_path, protocol):
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("os", "system"), ("numpy", "load"), ("numpy.core.multiarray", "fromfile"), ("builtins", "eval")],
+    [
+        *[("os", "system"), ("numpy", "load"), ("numpy.core.multiarray", "fromfile"), ("builtins", "eval")],
+        *[("chumpy", "os.system"), ("chumpy.os", "system"), ("chumpy.ch", "np.load"), ("chumpy.ch.sys", "exit")],
+        *[("scipy.sparse", "os.system"), ("numpy", "ndarray.tofile"), ("scipy.sparse.csc_matrix", "dot")],
+        *[("chumpy.ch", "Ch.__reduce__"), ("collections", "OrderedDict.fromkeys")],
+    ],
 )
-def test_any_other_global_is_refused(tmp_path, module, name):
+@pytest.mark.parametrize("protocol", [0, 4])
+def test_any_other_global_is_refused(tmp_path, module, name, protocol):
+    """By name, be it the end of a path of attributes or of modules."""
     path = tmp_path / "MANO_RIGHT.pkl"
-    path.write_bytes(f"c{module}\n{name}\n.".encode())
-    with pytest.raises(UserError, match=f"{module}.{name}"):
-        official.load_mano_folder(tmp_path)
+    words = b"".join(b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, name))
+    path.write_bytes(f"c{module}\n{name}\n.".encode() if protocol == 0 else b"\x80\x04" + words + b"\x93.")
+    with pytest.raises(UserError, match=rf"refused, because it asks for {re.escape(module)}\.{re.escape(name)};"):
+        official.load_hand_files(str(tmp_path), None, None)
 
 
 def test_part_table_that_asks_for_code_is_refused(tmp_path):
@@ -169,6 +178,9 @@ def test_folder_and_file_that_are_missing_are_named(tmp_path):
         ({"posedirs": np.zeros((778, 3, 10))}, r"'posedirs' has shape \(778, 3, 10\)"),
         ({"weights": "none"}, "'weights' is str instead of numbers"),
         ({"v_template": None}, "'v_template' is NoneType"),
+        ({"v_template": np.full((778, 3), np.nan)}, "'v_template' holds NaN"),
+        ({"f": np.full((1538, 3), 778)}, "'f' has indices 778 to 778 instead of 0 to 777"),
+        ({"kintree_table": np.full((2, 16), 16)}, "'kintree_table' has indices 16 to 16"),
     ],
 )
 def test_arrays_of_the_wrong_kind_are_named(tmp_path, changes, message):
@@ -213,6 +225,14 @@ def test_flipped_bytes_are_never_more_than_an_error(tmp_path, protocol):
     assert 0 < refused < 200
 
 
+def test_a_chumpy_array_of_itself_is_damaged(tmp_path):
+    endless = Ch(0)
+    endless.x = endless
+    folder = write_models(tmp_path / "mano", right=mano_content("right", v_template=endless))
+    with pytest.raises(UserError, match=r"MANO_RIGHT\.pkl: 'v_template' is a damaged array"):
+        load_hands(str(folder))
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 @pytest.mark.parametrize(
     "value",
@@ -245,6 +265,9 @@ def test_tables_of_the_wrong_shape_or_mesh_are_named(tmp_path):
         official.load_part_table(path, faces[:1538])
     save(faces, np.full(1554, 16))
     with pytest.raises(UserError, match="from 16 to 16"):
+        official.load_part_table(path, faces[:1538])
+    save(np.where(faces == 5, 5000, faces), np.zeros(1554))
+    with pytest.raises(UserError, match="vertices 0 to 5000 instead of 0 to 778"):
         official.load_part_table(path, faces[:1538])
     save(np.roll(faces, 1, axis=0) % 700, np.zeros(1554))
     with pytest.raises(UserError, match="another mesh"):

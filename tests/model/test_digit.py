@@ -107,6 +107,53 @@ def test_checkpoints_of_the_originals_lightning_load_without_its_libraries(tiny,
         torch.testing.assert_close(loaded(images).joint_xyz, tiny(images).joint_xyz)
 
 
+def named_class(name, monkeypatch):
+    """A class of a module that is not installed, importable for as long as a file is written."""
+    module, _, own = name.rpartition(".")
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:end]), types.ModuleType(".".join(parts[:end])))
+    made = type(own, (), {"__module__": module, "__qualname__": own})
+    setattr(sys.modules[module], own, made)
+    return made
+
+
+CALLBACKS = "pytorch_lightning.callbacks"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["model_checkpoint.ModelCheckpoint"],
+        ["model_checkpoint.ModelCheckpoint", "early_stopping.EarlyStopping", "lr_monitor.LearningRateMonitor"],
+    ],
+)
+def test_checkpoints_of_lightning_1_load(tiny, tmp_path, names, zipped):
+    """Their callbacks' states are keyed by a class, and a class is also all that some hold."""
+    with pytest.MonkeyPatch.context() as patch:
+        classes = [named_class(f"{CALLBACKS}.{name}", patch) for name in names]
+        states = {kind: {"best_model_score": torch.tensor(12.59), "kind": kind} for kind in classes}
+        instance = classes[0]()
+        instance.monitor = "loss"
+        content = {"pytorch-lightning_version": "1.1.8", "epoch": 49, "state_dict": released(tiny)}
+        content |= {"callbacks": states, "object": instance}
+        torch.save(content, tmp_path / "old.ckpt", _use_new_zipfile_serialization=zipped)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        loaded = load_model(tmp_path / "old.ckpt", preset=TINY)
+        torch.testing.assert_close(loaded(images).joint_xyz, tiny(images).joint_xyz)
+
+
+@pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "model_checkpoint.os.system", "Mine"])
+def test_only_lightnings_own_callbacks_have_stand_ins(tiny, tmp_path, name):
+    with pytest.MonkeyPatch.context() as patch:
+        kind = named_class(f"{CALLBACKS}.{name}", patch)
+        torch.save({"state_dict": {}, "callbacks": {kind: {}}}, tmp_path / "evil.ckpt")
+    with pytest.raises(UserError, match=rf"holds more than weights \({CALLBACKS}\.{re.escape(name)}\) and is refused"):
+        load_model(tmp_path / "evil.ckpt")
+
+
 def test_wrong_keys_are_listed(tiny, tmp_path):
     state = {PREFIX + k: v for k, v in tiny.state_dict().items()}
     state["model.pose_reg.stranger"] = state.pop(PREFIX + "conv_hm.bias")

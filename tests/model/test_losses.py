@@ -60,3 +60,18 @@ def test_a_bone_needs_both_ends():
     moved[0, 0] += 1.0
     valid[0, 1] = 0
     assert bone_loss(moved, xyz, valid).item() == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38])
+def test_what_is_not_valid_may_be_anything(value):
+    prediction, targets = example()
+    learnt = Prediction(*((tensor + 1).requires_grad_() for tensor in prediction))
+    targets["joint_valid"][:, 21:] = targets["root_valid"][:] = 0
+    spoilt = targets | {"joint_coord": targets["joint_coord"].clone(), "rel_root_depth": targets["rel_root_depth"] * 0}
+    spoilt["joint_coord"][:, 21:] = spoilt["rel_root_depth"][:] = value
+    losses = digit_losses(learnt, targets, LossSettings())
+    assert {name: loss.item() for name, loss in digit_losses(learnt, spoilt, LossSettings()).items()} == {
+        name: loss.item() for name, loss in losses.items()
+    }
+    sum(digit_losses(learnt, spoilt, LossSettings()).values()).backward()
+    assert all(tensor.grad.isfinite().all() for tensor in learnt)

@@ -1,14 +1,18 @@
 """Stores and pickles of the original: what is read, and what is refused."""
 
 import pickle
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
-from digit.original.reading import OriginalStore, read_fit_cache, read_images, read_labels
+from digit.original.reading import OriginalStore, read_fit_cache, read_images, read_labels, require_pictures
 from digit.run.errors import UserError
+from digit.samples.dataset import read_image
 from digit.store.lmdb_file import write_lmdb
+from digit.store.png import is_png
 from digit.store.shards import write_shard
 
 NAME = "Capture0/seq/cam1/image1.jpg"
@@ -30,9 +34,17 @@ def test_names_are_found_wherever_scripts_put_them(tmp_path, key, folder):
     store = OriginalStore(path, "val", "images")
     assert store.missing([NAME, "other.jpg"]) == ["other.jpg"]
     (content,) = read_images(store, [NAME], [8], [6])
-    np.testing.assert_array_equal(
-        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB), RED, "OpenCV's channels were R, G, B"
-    )
+    assert content == png(RED), "the bytes are taken as they are"
+    np.testing.assert_array_equal(read_image(content, NAME), RED, "OpenCV's channels were R, G, B")
+
+
+@pytest.mark.parametrize("ending", [".bmp", ".tiff", ".webp"])
+def test_other_formats_become_png_of_the_same_pixels(tmp_path, ending):
+    options = (cv2.IMWRITE_WEBP_QUALITY, 101) if ending == ".webp" else ()
+    write_lmdb(tmp_path / "some.lmdb", [(b"val/a.jpg", cv2.imencode(ending, RED, options)[1].tobytes())])
+    (content,) = read_images(OriginalStore(tmp_path / "some.lmdb", "val", "images"), ["a.jpg"], [8], [6])
+    assert is_png(content)
+    np.testing.assert_array_equal(read_image(content, "a.jpg"), RED)
 
 
 def test_images_that_cannot_be_used_come_with_a_reason(tmp_path):
@@ -40,7 +52,8 @@ def test_images_that_cannot_be_used_come_with_a_reason(tmp_path):
     write_lmdb(path, [(b"val/a.jpg", png(RED)), (b"val/b.jpg", png(RED)[:40]), (b"val/c.jpg", b"")])
     names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
     found = list(read_images(OriginalStore(path, "val", "images"), names, [9] * 4, [6] * 4))
-    assert found == ["8x6 px, annotated as 9x6", "does not decode", "does not decode", f"missing in {path}"]
+    reasons = ["8x6 px, annotated as 9x6", "cut off: no end chunk", "does not decode", f"missing in {path}"]
+    assert found == reasons
 
 
 def test_a_missing_store_says_which_key_to_set(tmp_path):
@@ -57,12 +70,40 @@ def test_masks_are_found_under_either_ending(tmp_path, key):
     )
 
 
+def _store(path, images):
+    write_lmdb(path, [(f"val/{k}.jpg".encode(), png(image)) for k, image in enumerate(images)])
+    return OriginalStore(path, "val", "images"), [f"{k}.jpg" for k in range(len(images))]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_mask_is_no_image(tmp_path, channels):
+def test_a_store_of_masks_holds_no_images(tmp_path, channels):
     labels = np.arange(48, dtype=np.uint8).reshape(6, 8) % 33
-    write_lmdb(tmp_path / "some.lmdb", [(b"val/a.jpg", png(labels[..., None].repeat(channels, axis=2)))])
-    (found,) = read_images(OriginalStore(tmp_path / "some.lmdb", "val", "images"), ["a.jpg"], [8], [6])
-    assert found == "no picture but a mask: grey values up to 32"
+    masks = [(labels * share).astype(np.uint8)[..., None].repeat(channels, axis=2) for share in (0, 0.5, 1)]
+    with pytest.raises(
+        UserError, match=r"holds masks, no pictures: the 3 that .* brighter than 32; set data\.image_lmdb"
+    ):
+        require_pictures(*_store(tmp_path / "some.lmdb", masks))
+
+
+def test_almost_black_frames_are_pictures_if_others_are(tmp_path):
+    """A lamp that is off for most of a split makes no masks of its images."""
+    black = [np.full((6, 8, 3), k % 6, np.uint8) for k in range(400)]
+    black[0], black[399] = RED, RED
+    store, names = _store(tmp_path / "some.lmdb", black)
+    require_pictures(store, names)
+    assert all(isinstance(content, bytes) for content in read_images(store, names, [8] * 400, [6] * 400, set(names)))
+
+
+def test_a_header_that_asks_for_billions_of_pixels_does_not_decode(tmp_path):
+    content = png(RED)
+    header = b"IHDR" + struct.pack(">II", 70_000, 70_000) + content[24:29]
+    huge = content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+    write_lmdb(tmp_path / "some.lmdb", [(b"val/a.jpg", huge)])
+    store = OriginalStore(tmp_path / "some.lmdb", "val", "images")
+    require_pictures(store, ["a.jpg"])
+    assert list(read_images(store, ["a.jpg"], [8], [6])) == ["70000x70000 px, annotated as 8x6"]
+    assert list(read_images(store, ["a.jpg"], [70_000], [70_000], {"a.jpg"})) == ["does not decode"]
+    assert read_labels(huge, 8, 6) == "does not decode"
 
 
 def test_other_things_than_a_store_say_what_they_are(tmp_path):

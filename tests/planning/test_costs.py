@@ -1,5 +1,6 @@
 """The cost estimate: counts, jobs, hours and the longest path."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def test_the_paper_without_any_finished_run(tmp_path, monkeypatch):
     assert costs["train digit"].gpu_hours == pytest.approx(3 * 47.7 * 50 * RELEASE["train"] / 30e3 / 3600, rel=0.05)
     assert costs["evaluate digit"].gpu_hours > 0 and costs["parts"].gpu_hours == 0
     assert all(cost.rate.source.startswith(("default", "143", "47.7")) for cost in costs.values())
+
+
+def test_images_take_the_disk_that_the_releases_archive_implies():
+    """81,718,036,480 bytes of tar; from the original's store PNG files nine times as large."""
+    config = load_config(PAPER)
+    packed = dataclasses.replace(config, data=dataclasses.replace(config.data, image_lmdb="a.lmdb"))
+    jpeg, png = ({cost.stage: cost for cost in plan(each)}["images"] for each in (config, packed))
+    assert jpeg.disk_bytes == pytest.approx(81_718_036_480, rel=0.02)
+    assert png.disk_bytes == pytest.approx(9 * jpeg.disk_bytes) and png.longest_s > 3 * jpeg.longest_s
 
 
 def test_counts_of_an_index_win(tmp_path, planned_config, finished_run):

@@ -107,7 +107,7 @@ BROKEN_VALUES = {
     "late capture": ("data", lambda d: d["images"][0].update(capture=2**40), "capture .*: 1099511627776"),
     "width": ("data", lambda d: d["images"][0].update(width=10**12), "width .* from 1 to 65535 .*: 1000000000000"),
     "id": ("data", lambda d: _first(d).update(id=2**63), r"id .* to 9223372036854775807 .*: 9223372036854775808"),
-    "zero byte": ("data", lambda d: d["images"][0].update(file_name="a\0b"), r"without zero bytes .*'a\\x00b'"),
+    "zero byte": ("data", lambda d: d["images"][0].update(file_name="a\0b"), r"without zero bytes, .*'a\\x00b'"),
     "zero name": ("data", lambda d: d["images"][0].update(camera="40\0"), "camera .*without zero bytes"),
     "joints": ("data", lambda d: _first(d).update(joint_valid=[[1]] * 41), "joint_valid is missing or is not 42x1"),
     "flag": ("data", lambda d: _first(d).update(hand_type_valid=2), "hand_type_valid is missing or is not 0 or 1"),
@@ -119,6 +119,39 @@ BROKEN_VALUES = {
         "data",
         lambda d: d["images"][0].update(file_name="../a.jpg"),
         "file_name is missing or is not a relative",
+    ),
+    "up": ("data", lambda d: d["images"][0].update(file_name="a/../b.jpg"), "or [.][.], of at most 511 bytes"),
+    "backslashes": (
+        "data",
+        lambda d: d["images"][0].update(file_name="Capture0\\a.jpg"),
+        r"zero bytes, backslashes .*a.jpg.*; rename the file, with / between folders",
+    ),
+    "long name": (
+        "data",
+        lambda d: d["images"][0].update(file_name="/".join(["ä" * 100] * 3)),
+        r"of at most 511 bytes \(1: id \d+: 602 bytes, 'ää.*\); rename the file",
+    ),
+    "number as text": ("data", lambda d: d["images"][0].update(frame_idx="90"), r"frame_idx .*: '90'\)"),
+    "text as number": ("data", lambda d: d["images"][0].update(camera=400000), r"camera .* text .*: 400000\)"),
+    "far joint": (
+        "joint_3d",
+        lambda d: d["0"]["90"]["world_coord"][3].__setitem__(0, 1e300),
+        r"world_coord is missing or is not 42x3 numbers up to 1e\+09 \(1: capture 0 frame 90",
+    ),
+    "twin frame": (
+        "joint_3d",
+        lambda d: d["0"].update({"0090": d["0"]["90"]}),
+        "holds frames more than once .1: capture 0 frame 90.; only one of them can count",
+    ),
+    "twin fit": (
+        "MANO_NeuralAnnot",
+        lambda d: d["0"].update({"0090": d["0"]["90"]}),
+        "holds fits more than once .4: capture 0 frame 90 right, capture 0 frame 0090 right, .*; only one",
+    ),
+    "twin camera": (
+        "camera",
+        lambda d: d.update({"00": d["0"]}),
+        "holds cameras more than once .3: capture 0 camera 400000, .*; only one of them can count",
     ),
     "section": ("data", lambda d: d.pop("annotations"), r"annotations\[\] is missing or empty"),
     "focal": ("camera", lambda d: d["0"]["focal"].update({"400000": [0, 1]}), "focal .*capture 0 camera 400000"),
@@ -142,6 +175,66 @@ def test_a_broken_record_is_named(tiny_release, edit_json, case):
     assert len(errors) >= 1
     with pytest.raises(UserError, match=message):
         raise UserError("\n".join(error for error in errors if error.startswith(str(release.annotation("val", kind)))))
+
+
+@pytest.mark.parametrize("kind", ["data", "camera", "joint_3d", "MANO_NeuralAnnot"])
+def test_a_name_that_occurs_twice_is_named(tiny_release, kind):
+    release = Release(tiny_release)
+    path = release.annotation("val", kind)
+    document = json.loads(path.read_text())
+    name = next(iter(document))
+    path.write_text(path.read_text().rstrip()[:-1] + ", " + json.dumps({name: document[name]})[1:])
+    errors = [error for error in errors_of(release) if "more than once" in error]
+    assert errors and all(str(path) in error and "only one of them can count" in error for error in errors)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"110": ', '"90": '), ('"400007": ', '"400000": ')])
+def test_a_name_that_occurs_twice_in_a_capture_is_named(tiny_release, old, new):
+    release = Release(tiny_release)
+    kind = "joint_3d" if "90" in new else "camera"
+    path = release.annotation("val", kind)
+    path.write_text(path.read_text().replace(old, new, 1))
+    (error, *_) = [error for error in errors_of(release) if str(path) in error]
+    assert "holds the same name more than once (1: " in error and new[1:-3] in error
+
+
+ENCODINGS = [("utf-16-le", "joint_3d"), ("utf-16-be", "camera"), ("utf-32", "data"), ("utf-32-be", "rootnet")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "kind"), ENCODINGS + [(e, k) for k in (*ANNOTATION_KINDS, "rootnet") for e in ("utf-8-sig", "utf-16")]
+)
+def test_other_encodings_are_read_or_named(tiny_release, kind, encoding):
+    release = Release(tiny_release)
+    path = release.rootnet("val") if kind == "rootnet" else release.annotation("val", kind)
+    path.write_text(path.read_text(), encoding=encoding)
+    errors = errors_of(release)
+    if encoding == "utf-8-sig":
+        assert not errors
+    else:
+        assert str(path) in errors[0] and "iconv -f UTF-" in errors[0]
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "Infinity"])
+@pytest.mark.parametrize("kind", ["camera", "joint_3d", "MANO_NeuralAnnot", "data"])
+def test_what_is_no_number_is_named_where_it_stands(tiny_release, kind, value):
+    release = Release(tiny_release)
+    path = release.annotation("val", kind)
+    text = path.read_text()
+    start = text.rindex("0.1") if kind == "MANO_NeuralAnnot" else text.rindex("24.0" if kind != "joint_3d" else "-")
+    end = start + next(k for k, letter in enumerate(text[start:]) if letter in ",]")
+    path.write_text(text[:start] + value + text[end:])
+    (error,) = [error for error in errors_of(release) if str(path) in error]
+    assert f"byte {start}, line 1: {value}, which is no number); write a number in its place" in error
+    assert {"camera": "1: ", "data": "annotations: record 11: "}.get(kind, "1: 110: ") in error
+
+
+@pytest.mark.parametrize("rest", ["x", "{}", "\0\0\0", ", 1"])
+def test_what_follows_the_end_is_named(tiny_release, rest):
+    path = Release(tiny_release).annotation("val", "joint_3d")
+    size = path.stat().st_size
+    path.write_text(path.read_text() + rest)
+    assert f"goes on after its end, at byte {size}" in errors_of(Release(tiny_release))[0]
 
 
 @pytest.mark.parametrize("box_px", [[-50, 0, 9, 9], [0, 65, 9, 9]])

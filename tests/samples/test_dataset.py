@@ -15,9 +15,12 @@ from digit.config.presets import PRESETS
 from digit.release.interhand import Release
 from digit.run.errors import UserError
 from digit.run.layout import Layout
-from digit.samples.dataset import EpochSampler, Masks, read_mask, whole_batch
+from digit.samples.augment import no_augmentation
+from digit.samples.dataset import EpochSampler, HandDataset, Masks, read_mask, whole_batch
 from digit.samples.fits import PAIR, FittedHands
-from digit.samples.opening import open_dataset
+from digit.samples.index import open_index
+from digit.samples.opening import open_dataset, open_images
+from digit.scoring import truth_of
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
@@ -256,3 +259,29 @@ def test_each_file_is_looked_up_in_one_shard(config, monkeypatch):
     monkeypatch.setattr(_Shard, "get", lambda shard, name: (asked.append(name), find(shard, name))[1])
     batch = dataset.__getitems__(list(range(len(dataset))))
     assert len(asked) == len(dataset) + int(batch["segm_valid"].sum())
+
+
+def test_what_no_camera_sees_is_not_valid_and_finite(run_config, tiny_release, edit_json):
+    def move(document):
+        world = document["0"]["90"]["world_coord"]
+        world[20] = [0.0, 5.0, -1000.0]  # in the first camera
+        world[21:] = [[x, y, z - 3000] for x, y, z in world[21:]]
+
+    edit_json(Release(tiny_release).annotation("train", "joint_3d"), move)
+    edit_json(Release(tiny_release).annotation("train", "MANO_NeuralAnnot"), lambda document: document["0"].pop("90"))
+    config = run_config(tiny_release, {"shards": 1})
+    index(config, "train")
+    images(config, "train", 0)
+    tables = open_index(Layout.of(config).index("train"))
+    rows = np.arange(len(tables))
+    moved = (tables.capture == 0) & (tables.frame == 90)
+    _, seen = tables.seen_joints(rows)
+    assert not seen[moved, 21:].any() and not seen[np.flatnonzero(moved)[0], 20]
+    assert (seen[~moved] == tables.joint_valid[~moved]).all()
+    dataset = HandDataset(tables, open_images(config, tables), TINY.model, rows, augment=TINY.augment)
+    for batch in (dataset.assemble(rows, no_augmentation(len(rows))), dataset.__getitems__(rows.tolist())):
+        assert all(value.isfinite().all() for value in batch.values())
+    upright = dataset.assemble(rows, no_augmentation(len(rows)))
+    assert not upright["joint_valid"][moved][:, 21:].any() and not upright["root_valid"][moved].any()
+    assert not upright["joint_valid"][int(np.flatnonzero(moved)[0])].any()
+    np.testing.assert_array_equal(truth_of(tables, rows, "gt").joint_valid, seen)

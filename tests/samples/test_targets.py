@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,3 +94,16 @@ def test_a_hand_without_a_valid_root_is_not_valid():
     valid[0, 41] = False
     rooted = rooted_validity(valid)
     assert rooted[0, :21].all() and not rooted[0, 21:].any() and rooted[1].all()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_zero_and_not_valid(value):
+    joints_px, depth_mm = hands_in_a_box()
+    joints_px[0, 3], depth_mm[0, 41] = value, value
+    crops = crop_maps(BOX, WIDTH, no_augmentation(1), PAPER.input_size)
+    valid, hands = np.ones((1, JOINT_COUNT), bool), np.ones((1, 2), bool)
+    targets = pose_targets(joints_px, depth_mm, valid, hands, np.array([False]), crops, PAPER)
+    assert all(np.isfinite(target).all() for target in targets.values())
+    assert targets["joint_valid"][0, 3] == 0 and targets["joint_valid"][0, 21:].sum() == 0
+    assert targets["root_valid"] == 0 and targets["joint_valid"][0, :21].sum() == 20

@@ -3,9 +3,12 @@ import json
 import logging
 import os
 import shutil
+import struct
 
+import numpy as np
 import pytest
 
+from digit.hand.mano import load_hands
 from digit.release.interhand import Release
 from digit.run.errors import UserError
 from digit.run.layout import Layout
@@ -121,6 +124,8 @@ def test_rootnet_is_required_only_where_it_is_used(tiny_release, run_config, edi
             "file": f"rootnet_output/{path.name}",
             "covered": 10,
             "missing": 2,
+            "same_box": 1.0,
+            "near_depth": 1.0,
         }
     path.unlink()
     message = failure_of(run_config(tiny_release))
@@ -180,3 +185,80 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_missing_images(tiny_rel
     monkeypatch.setattr(os, "scandir", refuse)
     message = failure_of(run_config(tiny_release, {"damaged_images": "exclude"}))
     assert "cam400007: cannot be read (Permission denied)" in message and "missing" not in message
+
+
+def test_turned_pictures_are_named(tiny_release, run_config):
+    """Annotations refer to pixels as stored, so nothing is turned; a person has to know."""
+    path = sorted((tiny_release / "images" / "val").rglob("*.jpg"))[0]
+    tag = struct.pack(">IHHHIHxxI", 8, 1, 0x0112, 3, 1, 6, 0)
+    exif = b"Exif\0\0MM\0*" + tag
+    path.write_bytes(b"\xff\xd8\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + path.read_bytes()[2:])
+    config = run_config(tiny_release, {"check_images": 0})
+    check(config, "val")
+    (warning,) = result_of(config)["warnings"]
+    assert "of 12 images looked at, some carry an EXIF orientation" in warning["what"] and warning["count"] == 1
+    assert warning["examples"] == [f"{path.relative_to(tiny_release / 'images' / 'val')}: orientation 6"]
+
+
+def test_names_beyond_ascii(tiny_release, run_config, edit_json):
+    """Names in other scripts are found, missed and called damaged like any other."""
+    folder = tiny_release / "images" / "val"
+    names = ["Capture0/Händedruck/cam1/bild.jpg", "Capture0/握手/カメラ/image2000.jpg"]
+
+    def rename(document):
+        for image, name in zip(document["images"], names, strict=False):
+            (folder / name).parent.mkdir(parents=True)
+            (folder / image["file_name"]).rename(folder / name)
+            image["file_name"] = name
+            document["images"].append(image | {"id": 7000 + len(document["images"]), "file_name": "é" + name})
+
+    edit_json(Release(tiny_release).annotation("val", "data"), rename)
+    config = run_config(tiny_release, {"check_images": 0})
+    check(config, "val")
+    assert result_of(config)["warnings"][0]["examples"] == ["é" + name for name in names]
+    (folder / names[0]).unlink()
+    (folder / names[1]).write_bytes((folder / names[1]).read_bytes()[:-2])
+    message = failure_of(config)
+    assert f"images are missing (1: {names[0]})" in message and f"{names[1]}: cut off" in message
+
+
+def test_a_file_without_one_usable_record_is_named(tiny_release, run_config, edit_json):
+    def shrink(document):
+        for annotation in document["annotations"]:
+            annotation["bbox"] = [side / 1e5 for side in annotation["bbox"]]
+
+    edit_json(Release(tiny_release).annotation("val", "data"), shrink)
+    assert "bbox is missing or is not 4 numbers" in failure_of(run_config(tiny_release))
+
+
+def _table(path):
+    np.save(path, {"sealed_faces_right": np.zeros((3, 3))}, allow_pickle=True)
+
+
+def test_the_users_hand_files_are_read_as_parts_will(tiny_release, run_config, tmp_path):
+    """Case 20 of the reports: check found nothing wrong, hours before parts did. Everything is named at once."""
+    files = {
+        "hand_model": str(tmp_path / "mano"),
+        "sealed_faces": str(tmp_path / "sealed_faces.npy"),
+        "joint_regressor": str(tmp_path / "regressor.npy"),
+    }
+    config = run_config(tiny_release, files)
+    missing = failure_of(config)
+    assert "4 problems" in missing and missing.count("No such file") == 4
+    (tmp_path / "mano").mkdir()
+    (tmp_path / "mano/MANO_RIGHT.pkl").write_bytes(b"cos\nsystem\n(S'touch made'\ntR.")
+    (tmp_path / "mano/MANO_LEFT.pkl").write_bytes(b"half a file")
+    _table(tmp_path / "sealed_faces.npy")
+    np.save(tmp_path / "regressor.npy", np.zeros((16, 778)))
+    damaged = failure_of(config)
+    for words in ("asks for os.system", "MANO_LEFT.pkl: is damaged", "must hold a dictionary with", "shape (16, 778)"):
+        assert words in damaged
+    with pytest.raises(UserError, match=r"refused.*os\.system"):
+        load_hands(**files)
+    not_open = failure_of(run_config(tiny_release, files | {"hand_model": "open"}))
+    assert "2 problems" in not_open and "data.sealed_faces" in not_open and "data.joint_regressor" in not_open
+
+
+def test_hand_files_are_not_read_where_masks_come_from_the_original(tiny_release, run_config, tmp_path):
+    files = {"hand_model": "/nowhere", "mask_lmdb": str(tmp_path / "m.lmdb"), "fit_cache": str(tmp_path)}
+    assert "nowhere" not in failure_of(run_config(tiny_release, files))

@@ -1,9 +1,11 @@
 """Export: the original's layout there and back, weights for other software, and what is refused."""
 
 import json
+import os
 import pickle
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -39,7 +41,7 @@ def exported(evaluated_run, tmp_path):
 def importing(run, folder, **data):
     """The same data, but with images and masks from the original's files."""
     keys = {
-        "image_lmdb": str(folder / "interhand.lmdb"),
+        "image_lmdb": str(folder / "images" / "interhand.lmdb"),
         "mask_lmdb": str(folder / "segm_32.lmdb"),
         "fit_cache": str(folder / "cache"),
         "hand_model": "nowhere",
@@ -53,7 +55,7 @@ def importing(run, folder, **data):
 def test_the_layout_is_the_originals(exported, evaluated_run, tiny_release):
     layout = evaluated_run.layout
     names = open_index(layout.index("test")).keys()
-    store = LmdbFile(exported / "interhand.lmdb")
+    store = LmdbFile(exported / "images/interhand.lmdb")
     assert pickle.loads(store.get(b"__len__")) == 24 and len(pickle.loads(store.get(b"__keys__"))) == 24
     for name in names:
         decoded = cv2.imdecode(np.frombuffer(store.get(f"test/{name}".encode()), np.uint8), cv2.IMREAD_COLOR)
@@ -69,8 +71,71 @@ def test_the_layout_is_the_originals(exported, evaluated_run, tiny_release):
             assert entry[f"{hand}_fit_err"] == (None if pd.isna(expected) else expected)
         mask = LmdbFile(exported / "segm_32.lmdb").get(f"test/{name[:-4]}.png".encode())
         assert cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_UNCHANGED).shape[2] == 3
-    pickled = pickle.loads((exported / "annotations/test/InterHand2.6M_test_data.pkl").read_bytes())
-    assert pickled == json.loads((tiny_release / "annotations/test/InterHand2.6M_test_data.json").read_text())
+
+
+def test_the_folder_can_be_linked_in_place(exported, evaluated_run, tiny_release):
+    """All that the original looks for below data/InterHand, and nothing else."""
+    assert sorted(path.name for path in exported.iterdir()) == ["annotations", "cache", "images", "segm_32.lmdb"]
+    assert [path.name for path in (exported / "images").iterdir()] == ["interhand.lmdb"]
+    assert sorted(path.name for path in (exported / "annotations").iterdir()) == [
+        *("skeleton.txt", "subject.txt", "test", "val")
+    ]
+    for source in (tiny_release / "annotations").rglob("*.*"):
+        if source.parent.name != "train":
+            assert (exported / source.relative_to(tiny_release)).read_bytes() == source.read_bytes()
+
+
+def test_annotation_records_are_what_the_originals_loader_reads(exported, tiny_release):
+    """Image id to image record with its annotation under "anno", in the order of the annotations."""
+    records = pickle.loads((exported / "annotations/test/InterHand2.6M_test_data.pkl").read_bytes())
+    document = json.loads((tiny_release / "annotations/test/InterHand2.6M_test_data.json").read_text())
+    images = {image["id"]: image for image in document["images"]}
+    assert list(records) == [annotation["image_id"] for annotation in document["annotations"]]
+    assert len(records) == 12 and all(type(key) is int for key in records)
+    for annotation in document["annotations"]:
+        record = records[annotation["image_id"]]
+        assert record.pop("anno") == annotation
+        assert record == images[annotation["image_id"]]
+
+
+def test_images_that_were_left_out_have_no_record(tiny_release, run_config, tmp_path):
+    config = run_config(tiny_release, {"damaged_images": "exclude"})
+    gone = min((tiny_release / "images" / "val").rglob("*.jpg"))
+    gone.unlink()
+    index(config, "val")
+    for shard in range(2):
+        images(config, "val", shard)
+    export_layout(config, tmp_path / "out", ["val"], ["images", "annotations"])
+    records = pickle.loads((tmp_path / "out/annotations/val/InterHand2.6M_val_data.pkl").read_bytes())
+    names = {f"val/{record['file_name']}" for record in records.values()}
+    stored = {key.decode() for key, _ in LmdbFile(tmp_path / "out/images/interhand.lmdb").items()}
+    assert names == stored - {"__keys__", "__len__"} and len(names) == 11
+
+
+def test_annotations_of_another_split_join_those_that_are_there(evaluated_run, tiny_release, tmp_path):
+    for split in ("val", "test"):
+        export_layout(evaluated_run.config, tmp_path, [split], ["annotations"])
+    assert len(list((tmp_path / "annotations").rglob("*.pkl"))) == 2
+    (tmp_path / "annotations/skeleton.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"^\S*skeleton\.txt: already there"):
+        export_layout(evaluated_run.config, tmp_path, ["train"], ["annotations"])
+    before = {path: path.read_bytes() for path in (tiny_release / "annotations").rglob("*.*")}
+    export_layout(evaluated_run.config, tiny_release, ["val"], ["annotations"], overwrite=True)
+    assert {path: path.read_bytes() for path in before} == before
+    assert (tiny_release / "annotations/val/InterHand2.6M_val_data.pkl").exists()
+
+
+def test_threads_change_nothing(evaluated_run, tmp_path, monkeypatch):
+    """Stores written by eight threads, and by one, are the same bytes."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    for threads in (1, 8, 8, 8):
+        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
+        export_layout(evaluated_run.config, tmp_path / str(threads), overwrite=True)
+        for store in ("images/interhand.lmdb", "segm_32.lmdb"):
+            one, other = (tmp_path / folder / store / "data.mdb" for folder in ("1", str(threads)))
+            assert one.read_bytes() == other.read_bytes()
+    sys.setswitchinterval(before)
 
 
 def test_there_and_back_nothing_changes(exported, evaluated_run):
@@ -161,11 +226,11 @@ def test_check_names_every_problem_of_the_originals_files_at_once(exported, eval
     first, *_, last = (key for key, _ in pairs if key.startswith(b"test/"))
     write_lmdb(tmp_path / "some.lmdb", [(k, b"junk" if k == first else v) for k, v in pairs if k != last])
     (tmp_path / "cache").mkdir()
-    both = {"mask_lmdb": str(tmp_path / "some.lmdb"), "image_lmdb": str(exported)}
+    both = {"mask_lmdb": str(tmp_path / "some.lmdb"), "image_lmdb": str(exported / "images")}
     with pytest.raises(UserError) as caught:
         check(importing(evaluated_run, exported, **both), "test")
     text = str(caught.value)
-    assert "3 problems" in text and f"set data.image_lmdb to {exported / 'interhand.lmdb'}" in text
+    assert "3 problems" in text and f"set data.image_lmdb to {exported}/images/interhand.lmdb" in text
     assert re.search(r"some\.lmdb: lacks masks of samples whose hands have fits \(\d+: Capture1", text)
     assert re.search(r"some\.lmdb: masks cannot be used \(1: Capture0\S+ does not decode", text)
     with pytest.raises(UserError, match=r"2 problems(.|\n)*meta_dict_test\.pkl: cannot be read"):
@@ -208,15 +273,15 @@ def test_weights_as_onnx_and_in_the_released_layout(evaluated_run, tmp_path):
 
 
 def test_nothing_is_replaced_unless_told(exported, evaluated_run):
-    before = (exported / "interhand.lmdb" / "data.mdb").read_bytes()
+    before = (exported / "images/interhand.lmdb" / "data.mdb").read_bytes()
     with pytest.raises(UserError, match=r"interhand\.lmdb, .*segm_32\.lmdb: already there.*--overwrite"):
         export_layout(evaluated_run.config, exported, ["train"])
     with pytest.raises(UserError, match=r"^\S*meta_dict_test\.pkl: already there"):
         (exported / "segm_32.lmdb").rename(exported / "kept.lmdb")
         export_layout(evaluated_run.config, exported, ["test"], ["masks"])
-    assert (exported / "interhand.lmdb" / "data.mdb").read_bytes() == before
+    assert (exported / "images/interhand.lmdb" / "data.mdb").read_bytes() == before
     export_layout(evaluated_run.config, exported, ["train"], overwrite=True)
-    assert LmdbFile(exported / "interhand.lmdb").get(b"__len__") == pickle.dumps(12, 2)
+    assert LmdbFile(exported / "images/interhand.lmdb").get(b"__len__") == pickle.dumps(12, 2)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +289,10 @@ def test_nothing_is_replaced_unless_told(exported, evaluated_run):
 )
 @pytest.mark.parametrize("content", ["", "/data.mdb"])
 def test_what_the_configuration_reads_is_never_replaced(exported, evaluated_run, changes, content):
-    stores = {"image_lmdb": f"{exported}/interhand.lmdb{content}", "mask_lmdb": f"{exported}/segm_32.lmdb{content}"}
+    stores = {
+        "image_lmdb": f"{exported}/images/interhand.lmdb{content}",
+        "mask_lmdb": f"{exported}/segm_32.lmdb{content}",
+    }
     config = importing(evaluated_run, exported, **(stores | changes))
     (exported.parent / "link").symlink_to(exported)
     key = "image_lmdb" if changes.get("image_lmdb", "") is not None else "mask_lmdb"

@@ -92,3 +92,16 @@ def test_opening_is_quick(tiny_release, run_config):
         open_index(folder)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.1
+
+
+def test_annotations_in_metres_are_not_indexed(mini_release, run_config, edit_json):
+    def divide(document):
+        for frames in document.values():
+            for record in frames.values():
+                record["world_coord"] = (np.array(record["world_coord"]) / 1000).tolist()
+
+    edit_json(Release(mini_release).annotation("val", "joint_3d"), divide)
+    config = run_config(mini_release)
+    with pytest.raises(UserError, match=r"joint_3d\.json: world_coord: .*capture 2: 0\.\d+ mm.*multiply .* by 1000"):
+        index(config, "val")
+    assert not Layout.of(config).index("val").exists()

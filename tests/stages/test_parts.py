@@ -20,6 +20,7 @@ from digit.config import resolve
 from digit.hand.mano import load_hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.model import load_open_hand
+from digit.parts.drawing import hand_digest
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples import fits as fits_module
@@ -27,7 +28,7 @@ from digit.samples.fits import describe_fits, read_fits
 from digit.samples.index import COLUMNS, open_index, write_index
 from digit.skeleton import LABEL_NAMES
 from digit.stages import parts as stage
-from digit.stages.parts import hand_digest, parts
+from digit.stages.parts import parts
 from digit.stages.sheet import contact_sheet
 from digit.store.earlier import keep
 from digit.store.shards import Store, write_shard
@@ -332,8 +333,8 @@ def test_killed_in_the_middle_the_next_run_completes(tmp_path, hands):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({"run": {"folder": str(tmp_path / "killed"), "name": "r"}, "data": {"shards": 1}}))
     code = "from digit.config import load_config; from digit.stages.parts import parts\n"
-    code += "import digit.stages.parts as stage, time\n"
-    code += "encode = stage.encode_mask; stage.encode_mask = lambda mask: (time.sleep(0.02), encode(mask))[1]\n"
+    code += "import digit.parts.drawing as drawing, time\n"
+    code += "encode = drawing.encode_mask; drawing.encode_mask = lambda mask: (time.sleep(0.02), encode(mask))[1]\n"
     code += f"print('ready', flush=True); parts(load_config({str(path)!r}), 'train', 0)"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)

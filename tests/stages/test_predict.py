@@ -1,15 +1,40 @@
+"""Predicting on folders as users have them: a result for every picture that has one, and a sentence for the others."""
+
+import hashlib
 import json
+import os
+import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from typer.testing import CliRunner
 
 from digit import geometry, scoring
+from digit.cli import app
+from digit.config import resolve, to_dict
+from digit.model.digit import Digit
+from digit.model.weights import PREFIX
+from digit.predictor import predictor as predictor_module
 from digit.run.errors import UserError
 from digit.samples.index import open_index
-from digit.stages import predict as stage
 from digit.stages.predict import predict
+
+CASES = Path(__file__).parents[2].parent / "shared" / "cases"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A small network that has not learnt anything, as training leaves it."""
+    experiment = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"]
+    torch.manual_seed(0)
+    state = {PREFIX + key: tensor for key, tensor in Digit(experiment.model).state_dict().items()}
+    path = tmp_path_factory.mktemp("weights") / "best.ckpt"
+    torch.save({"state_dict": state, "hyper_parameters": {"experiment": to_dict(experiment)}}, path)
+    return path
 
 
 @pytest.fixture
@@ -19,30 +44,68 @@ def pictures(tmp_path):
     noise = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
     cv2.imwrite(str(folder / "a.png"), cv2.resize(noise, (80, 60)))
     cv2.imwrite(str(folder / "b.jpg"), cv2.resize(noise[::-1], (60, 80)))
-    (folder / "notes.txt").write_text("not a picture")
     return folder
 
 
-def test_each_image_gets_an_overlay_and_a_pose(evaluated_run, pictures, tmp_path):
-    written = predict(evaluated_run.checkpoint, pictures, tmp_path / "out", hand_threshold=0.0)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.json", "a.png", "b.json", "b.png"]
-    pose = json.loads(written[0].read_text())
+@pytest.fixture
+def case(tmp_path):
+    """Function that copies one of the small inputs that users had trouble with."""
+
+    def copy(name):
+        found = next(CASES.glob(f"{name}-*"), None) if CASES.is_dir() else None
+        if found is None:
+            pytest.skip(f"{CASES} has no case {name}")
+        shutil.copytree(found, tmp_path / name, copy_function=shutil.copyfile)
+        for path in [tmp_path / name, *(tmp_path / name).rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        (tmp_path / name / "README").unlink()
+        return tmp_path / name
+
+    return copy
+
+
+def digit(*arguments):
+    result = CliRunner().invoke(app, ["predict", *map(str, arguments)])
+    return result.exit_code, result.stdout, str(result.exception) if result.exit_code else ""
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def digests(folder):
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names(folder)}
+
+
+def joints(path):
+    return [
+        (j["x_px"], j["y_px"], j["depth_mm"])
+        for hand in json.loads(path.read_text())["hands"].values()
+        for j in hand["joints"].values()
+    ]
+
+
+def test_each_picture_gets_an_overlay_and_a_pose(checkpoint, pictures, tmp_path):
+    outcome = predict(checkpoint, pictures, tmp_path / "out", hand_threshold=0.0)
+    assert outcome.poses == [tmp_path / "out" / "a.pose.json", tmp_path / "out" / "b.pose.json"]
+    assert names(tmp_path / "out") == ["a.overlay.png", "a.pose.json", "b.overlay.png", "b.pose.json"]
+    pose = json.loads(outcome.poses[0].read_text())
     assert (pose["image"], pose["width"], pose["height"], pose["box"]) == ("a.png", 80, 60, "whole image")
     assert pose["box_px"] == [0, -10, 80, 80]
     for hand in ("right", "left"):
         assert pose["hands"][hand]["present"]
         assert len(pose["hands"][hand]["joints"]) == 21
         assert set(pose["hands"][hand]["joints"]["wrist"]) == {"x_px", "y_px", "depth_mm"}
-    overlay = cv2.imread(str(tmp_path / "out" / "a.png"))
+    overlay = cv2.imread(str(tmp_path / "out" / "a.overlay.png"))
     assert overlay.shape[1] / overlay.shape[0] == pytest.approx(80 / 60)
 
 
-def test_hands_below_the_threshold_are_hidden(evaluated_run, pictures, tmp_path):
+def test_hands_below_the_threshold_are_hidden(checkpoint, pictures, tmp_path):
     image = pictures / "a.png"
-    written = predict(evaluated_run.checkpoint, image, tmp_path / "out", hand_threshold=1.0)
-    pose = json.loads(written[0].read_text())
+    (written,) = predict(checkpoint, image, tmp_path / "out", hand_threshold=1.0).poses
+    pose = json.loads(written.read_text())
     assert not pose["hands"]["right"]["present"] and not pose["hands"]["left"]["present"]
-    overlay = cv2.imread(str(tmp_path / "out" / "a.png"))
+    overlay = cv2.imread(str(tmp_path / "out" / "a.overlay.png"))
     plain = cv2.resize(cv2.imread(str(image)), overlay.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     assert np.abs(overlay.astype(int) - plain).max() <= 1
 
@@ -52,72 +115,202 @@ def test_a_given_box_gives_what_evaluation_gave(evaluated_run, tmp_path):
     index = open_index(run.layout.index("test"))
     outputs = scoring.load_outputs(run.layout.evaluation("tiny", "test", "gt") / "predictions.npz", index)
     row = int(outputs.row[3])
-    name = index.keys([row])[0]
-    image = run.layout.dataset / "images" / "test" / name
+    image = Path(run.config.data.root) / "images" / "test" / index.keys([row])[0]
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps({image.name: index.box_px[row].tolist()}))
-    pose = json.loads(predict(run.checkpoint, image, tmp_path / "out", boxes)[0].read_text())
+    (written,) = predict(run.checkpoint, image, tmp_path / "out", boxes).poses
     expected_px = geometry.apply_map(outputs.inv_trans[3], outputs.joint_coord[3, :, :2] * 4.0)
-    found = [(j["x_px"], j["y_px"]) for h in ("right", "left") for j in pose["hands"][h]["joints"].values()]
-    np.testing.assert_allclose(found, expected_px, atol=0.05)
+    np.testing.assert_allclose([joint[:2] for joint in joints(written)], expected_px, atol=0.05)
+    pose = json.loads(written.read_text())
     assert pose["hands"]["left"]["probability"] == pytest.approx(float(outputs.hand_type[3, 1]), abs=1e-3)
     assert pose["box"] == "given"
 
 
-def test_labels_land_where_the_crop_was(evaluated_run):
-    """A network that calls the crop's upper left quarter label 9 marks that quarter of the box in the image."""
-    from digit.model.weights import load_model
-
-    model = load_model(evaluated_run.checkpoint)
-    side = model.settings.mask_size
-    logits = torch.zeros(1, 33, side, side)
-    logits[:, 9, : side // 2, : side // 2] = 1.0
-    with torch.inference_mode():
-        whole = model(torch.zeros(1, 3, model.settings.input_size, model.settings.input_size))
-    fixed = whole._replace(segm_logits=logits)
-    model.forward = lambda _: fixed
-    pose = stage.estimate(model, np.zeros((300, 400, 3), np.uint8), np.array([100.0, 50.0, 200.0, 200.0]))
-    rows, columns = np.nonzero(pose.labels == 9)
-    # The crop map sends the box's corner to pixel 0 of the crop; half a label pixel is 3 px here.
-    assert columns.min() == pytest.approx(100, abs=4) and columns.max() == pytest.approx(200, abs=4)
-    assert rows.min() == pytest.approx(50, abs=4) and rows.max() == pytest.approx(150, abs=4)
+def test_results_never_take_the_place_of_other_files(checkpoint, pictures):
+    """The folder of the pictures is a good place for results, and a second run finds the same pictures."""
+    (pictures / "a.json").write_text('{"my": "annotation"}')
+    cv2.imwrite(str(pictures / "A.JPG"), np.zeros((9, 9, 3), np.uint8))
+    before = digests(pictures)
+    outcome = predict(checkpoint, pictures, pictures)
+    assert not outcome.failed and outcome.found.own_results == 0
+    first = digests(pictures)
+    assert first.items() >= before.items()
+    assert first.keys() - before.keys() == {
+        f"{name}{kind}" for name in ("a.png", "A.JPG", "b") for kind in (".overlay.png", ".pose.json")
+    }
+    again = predict(checkpoint, pictures, pictures)
+    assert again.poses == outcome.poses and again.found.own_results == 6 and digests(pictures) == first
 
 
-def test_names_that_collide_keep_their_suffix(evaluated_run, pictures, tmp_path):
-    (pictures / "a.jpg").write_bytes((pictures / "b.jpg").read_bytes())
-    written = predict(evaluated_run.checkpoint, pictures, tmp_path / "out")
-    assert [path.name for path in written] == ["a.jpg.json", "a.png.json", "b.json"]
+def test_a_file_in_the_way_costs_one_result(checkpoint, pictures):
+    theirs = pictures / "a.pose.json"
+    theirs.write_text('{"format": "of somebody else"}')
+    outcome = predict(checkpoint, pictures, pictures)
+    assert [path.name for path in outcome.poses] == ["b.pose.json"]
+    assert "a.pose.json: is there and was not written by digit" in outcome.failed[0]
+    assert theirs.read_text() == '{"format": "of somebody else"}' and not (pictures / "a.overlay.png").exists()
+
+
+def test_sub_folders_keep_their_paths(checkpoint, pictures, tmp_path):
+    (pictures / "one").mkdir()
+    shutil.copy(pictures / "b.jpg", pictures / "one" / "a.png")
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text('{"a.png": [1, 2, 30, 30], "b.jpg": [0, 0, 9, 9], "one/a.png": [5, 5, 40, 40], "x": [0, 0, 1, 1]}')
+    outcome = predict(checkpoint, pictures, pictures / "out", boxes, recursive=True)
+    found = names(pictures / "out")
+    assert [name for name in found if "json" in name] == ["a.pose.json", "b.pose.json", "one/a.pose.json"]
+    pose = json.loads((pictures / "out" / "one" / "a.pose.json").read_text())
+    assert pose["image"] == "one/a.png" and pose["box_px"] == [0, 0, 50, 50] and pose["width"] == 60
+    assert predict(checkpoint, pictures, pictures / "out", boxes, recursive=True).poses == outcome.poses
+    flat = predict(checkpoint, pictures, tmp_path / "flat")
+    assert flat.found.skipped == {
+        "one": "a folder; --recursive looks into it",
+        "out": "a folder; --recursive looks into it",
+    }
+
+
+def test_bad_pictures_and_boxes_do_not_stop_the_others(checkpoint, pictures, tmp_path, caplog):
+    caplog.set_level("INFO", "digit")
+    (pictures / "cut.jpg").write_bytes((pictures / "b.jpg").read_bytes()[:300])
+    (pictures / "empty.png").touch()
+    (pictures / "gone.jpg").symlink_to("nowhere")
+    (pictures / "notes.txt").write_text("not a picture")
+    for name in ("beside.png", "wrong.png", "without.png"):
+        shutil.copy(pictures / "a.png", pictures / name)
+    boxes = tmp_path / "boxes.json"
+    given = {name: [0, 0, 50, 50] for name in ("a.png", "b.jpg", "cut.jpg", "empty.png", "gone.jpg", "typo.png")}
+    boxes.write_text(json.dumps(given | {"beside.png": [80, 0, 50, 50], "wrong.png": [0, 0, 5]}))
+    status, out, error = digit(pictures, "--checkpoint", checkpoint, "--output", tmp_path / "out", "--boxes", boxes)
+    assert status == 1
+    assert out.split() == [str(tmp_path / "out" / f"{name}.pose.json") for name in "ab"]
+    assert names(tmp_path / "out") == ["a.overlay.png", "a.pose.json", "b.overlay.png", "b.pose.json"]
+    lines = error.splitlines()
+    assert lines[0] == "6 of 8 pictures have no result:"
+    for line, (name, reason) in zip(
+        lines[1:],
+        {
+            "beside.png": "does not touch the picture, which is 80 x 60 px",
+            "cut.jpg": "damaged or cut off",
+            "empty.png": "is empty",
+            "gone.jpg": "No such file",
+            "without.png": "has no box",
+            "wrong.png": "is not four numbers",
+        }.items(),
+        strict=True,
+    ):
+        assert name in line and reason in line
+    assert "left out 1 of the folder" in caplog.text and "notes.txt: no picture" in caplog.text
+    assert "1 boxes belong to no picture: typo.png" in caplog.text
+
+
+def test_a_full_disk_stops_at_once(checkpoint, pictures, tmp_path, monkeypatch):
+    def full(*_):
+        raise UserError("no room") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr("digit.stages.predict.write_overlay", full)
+    with pytest.raises(UserError, match="no room"):
+        predict(checkpoint, pictures, tmp_path / "out")
+
+
+def test_what_is_wrong_with_the_call_is_said_before_anything_is_written(checkpoint, pictures, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "notes.txt").write_text("[1, 2, 3]")
+    (tmp_path / "nothing").mkdir()
+    for call, message in (
+        (lambda: predict(checkpoint, tmp_path / "nowhere", out), r"nowhere: does not exist"),
+        (lambda: predict(checkpoint, tmp_path / "nothing", out), "holds no picture"),
+        (lambda: predict(pictures / "a.png", pictures, out), r"a\.png"),
+        (lambda: predict(checkpoint, pictures, out, hand_threshold=2), "hand threshold 2"),
+        (lambda: predict(checkpoint, pictures, out, boxes=tmp_path / "notes.txt"), "not a JSON object of boxes"),
+        (lambda: predict(checkpoint, pictures, tmp_path / "notes.txt"), r"notes\.txt is a file, not a folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            call()
+    assert not out.exists()
+
+
+def test_names_of_any_bytes_get_results(checkpoint, tmp_path):
+    (tmp_path / "in").mkdir()
+    png = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
+    for name in (b"m\xe4dchen.png", "\u624b {x} $HOME.png".encode(), b"new\nline.png"):
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(png)
+    status, _, error = digit(tmp_path / "in", "--checkpoint", checkpoint, "--output", tmp_path / "out")
+    assert (status, error) == (0, "")
+    assert {os.fsencode(path.name) for path in (tmp_path / "out").glob("*.json")} == {
+        b"m\xe4dchen.pose.json",
+        "\u624b {x} $HOME.pose.json".encode(),
+        b"new\nline.pose.json",
+    }
+
+
+def test_case_01_turned_pictures(case, checkpoint, tmp_path):
+    folder = case("01")
+    outcome = predict(checkpoint, folder, tmp_path / "out", folder / "boxes.json")
+    assert not outcome.failed
+    upright, turned = (joints(tmp_path / "out" / f"{name}.pose.json") for name in ("u0", "r0"))
+    np.testing.assert_allclose(turned, upright, atol=0.5)  # the turned one was compressed again
+    sizes = {cv2.imread(str(path)).shape for path in (tmp_path / "out").glob("*.png")}
+    assert len(sizes) == 1
+
+
+def test_every_orientation_gives_one_pose(checkpoint, tmp_path):
+    noise = np.random.default_rng(5).integers(0, 256, (12, 16, 3), np.uint8)
+    picture = Image.fromarray(cv2.resize(noise, (96, 72), interpolation=cv2.INTER_CUBIC))
+    to_stored = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose
+    (tmp_path / "in").mkdir()
+    for orientation, turn in to_stored.items():
+        exif = Image.Exif()
+        exif[274] = orientation
+        stored = picture if turn is None else picture.transpose(turn)
+        stored.save(tmp_path / "in" / f"{orientation}.png", exif=exif)
+    outcome = predict(checkpoint, tmp_path / "in", tmp_path / "out")
+    poses = [joints(path) for path in outcome.poses]
+    assert len(poses) == 8
+    for pose in poses[1:]:
+        np.testing.assert_array_equal(pose, poses[0])
+
+
+def test_case_02_results_beside_the_pictures(case, checkpoint):
+    folder = case("02")
+    before = digests(folder)
+    for _ in range(2):
+        assert digit(folder, "--checkpoint", checkpoint, "--output", folder)[0] == 0
+        assert digests(folder).items() >= before.items()
+        assert names(folder) == ["hand.json", "hand.overlay.png", "hand.png", "hand.pose.json"]
+
+
+def test_cases_10_and_11_bad_files(case, checkpoint, tmp_path):
+    status, _, error = digit(case("10") / "huge.png", "--checkpoint", checkpoint, "--output", tmp_path / "out")
+    assert status == 1 and "huge.png: has 1,600 million pixels" in error
+    status, out, error = digit(case("11"), "--checkpoint", checkpoint, "--output", tmp_path / "out")
+    assert status == 1 and out.split() == [str(tmp_path / "out" / "a.pose.json")]
+    assert "1 of 2 pictures have no result" in error and "._a.jpg: is no picture but what macOS leaves" in error
+
+
+def test_case_16_a_phone_s_folder(case, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    status, out, error = digit(case("16"), "--checkpoint", checkpoint, "--output", tmp_path / "out")
+    assert status == 1 and len(out.split()) == 2
+    assert names(tmp_path / "out")[::2] == ["IMG_3.overlay.png", "hand.overlay.png"]
+    assert "IMG_2.HEIC: is a HEIC picture; run `pip install pillow-heif`" in error
+
+
+def test_case_17_a_box_beside_the_picture(case, checkpoint, tmp_path):
+    image, boxes = case("01") / "u0.jpg", case("17") / "boxes.json"
+    status, _, error = digit(image, "--checkpoint", checkpoint, "--output", tmp_path / "out", "--boxes", boxes)
+    assert status == 1 and "the box [5000, 5000, 50, 50] does not touch the picture" in error
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('{"a.png": [0, 0, 10, 10]}', r"b\.jpg: no box"),
-        ('{"a.png": [0, 0, 10], "b.jpg": [0, 0, 1, 1]}', r"a\.png: not four numbers"),
-        ('{"a.png": [0, 0, 10, -1], "b.jpg": [0, 0, 1, 1]}', r"a\.png: not four numbers"),
-        ('{"a.png": "box", "b.jpg": [0, 0, 1, 1]}', r"a\.png: not four numbers"),
-        ("[1, 2, 3, 4]", "must be an object"),
-        ('{"a.png": [0, 0', "not valid JSON"),
-    ],
-)
-def test_bad_boxes_are_explained(evaluated_run, pictures, tmp_path, content, message):
-    boxes = tmp_path / "boxes.json"
-    boxes.write_text(content)
-    with pytest.raises(UserError, match=message):
-        predict(evaluated_run.checkpoint, pictures, tmp_path / "out", boxes)
-    assert not (tmp_path / "out").exists()
-
-
-def test_unreadable_input_is_explained(evaluated_run, pictures, tmp_path):
-    out = tmp_path / "out"
-    with pytest.raises(UserError, match=r"nowhere: does not exist"):
-        predict(evaluated_run.checkpoint, tmp_path / "nowhere", out)
-    with pytest.raises(UserError, match="holds no image"):
-        predict(evaluated_run.checkpoint, evaluated_run.layout.index("test"), out)
-    with pytest.raises(UserError, match=r"notes\.txt: is not an image"):
-        predict(evaluated_run.checkpoint, pictures / "notes.txt", out)
-    with pytest.raises(UserError, match=r"a\.png"):
-        predict(pictures / "a.png", pictures, out)
-    with pytest.raises(UserError, match="hand threshold 2"):
-        predict(evaluated_run.checkpoint, pictures, out, hand_threshold=2)
-    assert not out.exists()
+    ("box", "touches"),
+    [([79, 0, 5, 5], True), ([80, 0, 5, 5], False), ([-5, 0, 5, 5], False), ([0, 59.5, 5, 5], True),
+     ([0, -6, 5, 5], False), ([-1e6, -1e6, 2e6, 2e6], True)],
+)  # fmt: skip
+def test_a_box_touches_a_picture_or_not(box, touches):
+    picture = np.zeros((60, 80, 3), np.uint8)
+    if touches:
+        predictor_module.crop_box(picture, box)
+    else:
+        with pytest.raises(UserError, match="does not touch"):
+            predictor_module.crop_box(picture, box)

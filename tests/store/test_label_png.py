@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digit.stages.parts import encode_mask
 from digit.store.label_png import read_labels
+from digit.store.masks import encode_mask
 
 STRATEGIES = (
     cv2.IMWRITE_PNG_STRATEGY_RLE,

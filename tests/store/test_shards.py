@@ -2,7 +2,9 @@ import multiprocessing
 import os
 import pickle
 import struct
+import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lmdb
@@ -144,6 +146,55 @@ def test_workers_read_whether_or_not_the_parent_has_read(two_shards, method):
     assert pickle.loads(pickle.dumps(opened)).get("b") == b"2"
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert pool.map(_read_in_worker, [untouched, opened]) == [b"41", b"41"]
+
+
+@pytest.fixture
+def hasty_threads():
+    """Threads take turns far more often than usual, so that what they get wrong shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_share_a_store(tmp_path, hasty_threads):
+    """Eight threads read what one reads: every key is found, whichever shard another thread looked into last."""
+    content = {f"{shard}/{k:03d}": bytes([shard, k]) * 40 for shard in range(4) for k in range(100)}
+    paths = [tmp_path / f"{shard}.lmdb" for shard in range(4)]
+    for shard, path in enumerate(paths):
+        write_shard(path, [(name, value) for name, value in content.items() if name[0] == str(shard)], {})
+    store, keys = Store(paths), sorted(content)
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda turn: {(name := keys[turn * 37 % 400]): store.get(name)}, range(20_000))
+        assert all(content[name] == value for item in found for name, value in item.items())
+
+
+def test_threads_open_and_let_go_of_the_same_file(two_shards, hasty_threads):
+    """LMDB refuses a second handle while another thread closes the first; a file is never called damaged for that."""
+    shared = Store(two_shards)
+
+    def read(turn):
+        if turn % 7 == 0:
+            shared.close()
+        return Store(two_shards).get("d") + shared.get("a")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(read, range(4000))) == {b"41"}
+
+
+def test_a_fork_while_another_thread_opens_files_does_not_hang(two_shards):
+    with store_module._open_shards_lock:
+        worker = multiprocessing.get_context("fork").Process(target=_read_in_worker, args=(Store(two_shards),))
+        worker.start()
+    worker.join(20)
+    assert worker.exitcode == 0, worker.kill()
+
+
+def test_a_handle_outlives_a_change_of_the_files_times(two_shards):
+    store = Store(two_shards[0])
+    assert store.get("a") == b"1"
+    os.utime(two_shards[0])
+    assert Store(two_shards[0]).get("b") == b"2"
 
 
 def _cut(path: Path) -> None:

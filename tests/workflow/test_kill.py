@@ -64,7 +64,7 @@ def test_killed_runs_continue(finished_workflow, tmp_path, snakemake, start_work
     assert not (tmp_path / RUN / "experiments/tiny/train/best.ckpt").exists()
 
     snakemake(tmp_path, *LONGER, "--", "parts", "train")
-    assert "going on from" in (tmp_path / RUN / "logs/train/tiny.log").read_text()
+    assert "continuing from" in (tmp_path / RUN / "logs/train/tiny.log").read_text()
     history = (tmp_path / RUN / "experiments/tiny/train/history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3"]
     for name in STORES:

@@ -90,3 +90,10 @@ def test_a_misspelt_key_stops_before_anything_runs(snakemake, tmp_path):
 def test_two_mistakes_are_both_named(snakemake, tmp_path):
     output = snakemake(tmp_path, "--config", "data={shards: 0}", "evaluate={split: [val]}", fails=True)
     assert "data.shards: 0 is less than the minimum" in output and "did you mean 'splits'?" in output
+
+
+def test_a_key_that_comes_twice_stops_the_workflow(snakemake, tmp_path):
+    """Snakemake itself would keep the last in silence."""
+    (tmp_path / "my.yaml").write_text("run: {name: a}\nrun: {seed: 2}\n")
+    said = snakemake(tmp_path, "--dry-run", "--configfile", tmp_path / "my.yaml", fails=True)
+    assert "my.yaml: is not valid YAML, line 2, column 1: the key 'run' comes twice" in said

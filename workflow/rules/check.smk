@@ -7,6 +7,7 @@ rule check_split:
         data=data_files,
         # A user's million image files are not tracked.
         jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
+        hands=hand_files,
         packed=lambda wildcards: original_files(RUN.data.image_lmdb, *rendered_files(wildcards)),
     output:
         audit=LAYOUT.check("{split}"),

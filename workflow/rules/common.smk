@@ -6,12 +6,17 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from digit.config import SPLITS, resolve
+from digit.config.documents import read_document
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.run.processes import begin_workflow
 from digit.stages.settings import as_yaml, stage_settings
 
 try:
+    # Snakemake would keep the last of two equal keys in silence.
+    for path in map(Path, workflow.configfiles):
+        if path.suffix in (".yaml", ".yml"):
+            read_document(path)
     RUN = resolve(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None

@@ -1,0 +1,152 @@
+"""Which pictures to predict on: one, or those of a folder, and what is left out of it and why."""
+
+import os
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
+from digit.predictor.results import is_own_overlay, is_own_pose
+from digit.run.errors import UserError
+from digit.run.files import read_json
+
+FARTHEST_PX = 1e6
+"""Of boxes; beyond, the float32 numbers of a crop's map lose the pixel."""
+BOXES_REMEDY = 'give {"photo.jpg": [x, y, width, height], ...}'
+BAD_BOX = "is not four numbers x, y, width, height in px, with width and height of at least 1 and all within a million"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to predict on; names are paths below the folder, with slashes."""
+
+    pictures: dict[str, Path] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Why, by name."""
+    own_results: int = 0
+    """Files that earlier predictions left."""
+
+
+def find_pictures(images: Path, recursive: bool = False) -> Found:
+    """The picture itself, or every picture of a folder in the order of their names.
+
+    A file is a picture if its suffix or its content says so; whether it can be decoded shows later. Overlays and
+    poses of earlier predictions are none.
+
+    Raises:
+        UserError: when there is none, or the folder cannot be listed.
+    """
+    if images.is_file():
+        if is_own_overlay(images):
+            raise UserError(f"{images}: is an overlay that digit drew itself; give the picture that it shows")
+        return Found({images.name: images})
+    if not images.is_dir():
+        raise UserError(f"{images}: does not exist; give an image or a folder of images")
+    names, skipped = _list(images, recursive)
+    pictures, own_results = {}, 0
+    for name in names:
+        path = images / name
+        if is_own_overlay(path) or is_own_pose(path):
+            own_results += 1
+        elif path.suffix.lower() in SUFFIXES or _opens(path):
+            pictures[name] = path
+        else:
+            skipped[name] = "no picture"
+    found = Found(pictures, dict(sorted(skipped.items())), own_results)
+    if not pictures:
+        reasons = "".join(f"\n  - {line}" for line in skipped_lines(found))
+        raise UserError(f"{images}: holds no picture ({KINDS}){reasons}")
+    return found
+
+
+def skipped_lines(found: Found, most: int = 20) -> list[str]:
+    """What was left out, for the log; of many the first ones."""
+    lines = [f"{name}: {why}" for name, why in found.skipped.items()]
+    more = [f"... and {len(lines) - most} more"] if len(lines) > most else []
+    own = [f"{found.own_results} results of earlier predictions"] if found.own_results else []
+    return lines[:most] + more + own
+
+
+def read_boxes(path: Path) -> dict[str, Any]:
+    """Read boxes by picture name; each is looked at when its picture comes.
+
+    Raises:
+        UserError: when the file is no JSON object.
+    """
+    document = read_json(path, BOXES_REMEDY)
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: is not a JSON object of boxes; {BOXES_REMEDY}")
+    return {_key(name): box for name, box in document.items()}
+
+
+def box_of(boxes: dict[str, Any], name: str) -> Sequence[float]:
+    """The box (x, y, width, height) of a picture, px.
+
+    Raises:
+        UserError: when there is none, or it is none.
+    """
+    if _key(name) not in boxes:
+        raise UserError(f"{name}: has no box in the box file; add one, or leave the box file out")
+    box = boxes[_key(name)]
+    numbers = isinstance(box, list) and len(box) == 4 and all(type(value) in (int, float) for value in box)
+    if not numbers or not all(abs(v) <= FARTHEST_PX for v in box) or min(box[2:]) < 1:  # NaN is not within
+        raise UserError(f"{name}: its box {box!r} {BAD_BOX}")
+    return [float(value) for value in box]
+
+
+def unused_boxes(boxes: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Names in a box file that no picture has."""
+    return sorted(boxes.keys() - {_key(name) for name in names})
+
+
+def _key(name: str) -> str:
+    """A name in one of the two ways in which file systems and editors write accents."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:
+    """Names of all files below a folder, sorted, and those of what is no file, with what it is."""
+    names: list[str] = []
+    skipped: dict[str, str] = {}
+
+    def refuse(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise UserError(f"{folder}: cannot be read ({error.strerror})") from error
+        skipped[os.path.relpath(error.filename, folder)] = f"a folder that cannot be read ({error.strerror})"
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        below = Path(parent).relative_to(folder)
+        for name in files:
+            path = below / name
+            if (folder / path).is_file() or (folder / path).is_symlink():
+                names.append(path.as_posix())
+            else:
+                skipped[path.as_posix()] = "no file"
+        for name in folders:
+            path = below / name
+            if not recursive:
+                skipped[path.as_posix()] = "a folder; --recursive looks into it"
+            elif (folder / path).is_symlink():
+                skipped[path.as_posix()] = "a link to a folder; give that folder"
+        if not recursive:
+            break
+        folders.sort()
+    return sorted(names), skipped
+
+
+def _opens(path: Path) -> bool:
+    """Whether the content is that of a picture, whatever the file is called."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            open_picture(path).close()
+    except (UserError, Image.DecompressionBombError):
+        return True  # a picture, of which decoding will say what is wrong
+    except UNREADABLE:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""What is known of the hands in one picture, in px of the picture and mm."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from digit import geometry
+from digit.figures import draw_skeleton, overlay_mask, upscale_mask
+from digit.skeleton import FIRST_LABEL, HANDS, JOINT_HAND, JOINT_NAMES, JOINTS_PER_HAND, PARTS_PER_HAND
+
+OVERLAY_SIDE_PX = 900
+SMOOTH = 4
+"""How much finer than the network's own the labels of a picture are drawn."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Two hands of one picture; pixel centres lie at integers."""
+
+    joints_px: np.ndarray
+    """(42, 2) x and y in px of the picture."""
+    depth_mm: np.ndarray
+    """(42,) relative to the wrist of each joint's hand, positive away from the camera."""
+    hand_probability: np.ndarray
+    """(2,) that the right and the left hand is there."""
+    rel_root_mm: float
+    """Depth of the left wrist minus that of the right one; only means something when both hands are there."""
+    parts: np.ndarray | None
+    """(h, w) uint8 part labels of the crop, ``digit.skeleton.LABEL_NAMES``; None from a network that draws no parts."""
+    parts_to_image: np.ndarray
+    """(2, 3) affine map from px of ``parts`` to px of the picture."""
+
+    def present(self, threshold: float = 0.5) -> np.ndarray:
+        """(2,) bool: the right and the left hand are at least this probable."""
+        return self.hand_probability >= threshold
+
+    def labels(self, width: int, height: int) -> np.ndarray:
+        """(height, width) uint8 part labels in px of the picture; background where there was no crop."""
+        if self.parts is None:
+            return np.zeros((height, width), np.uint8)
+        fine = upscale_mask(self.parts, SMOOTH)
+        to_fine = geometry.invert_map(self.parts_to_image) * SMOOTH + np.array([[0, 0, (SMOOTH - 1) / 2]] * 2)
+        return cv2.warpAffine(fine, to_fine, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+
+    def draw(self, image: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+        """Parts and skeletons of the hands that are present over the picture, which is enlarged if it is small.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the picture that the pose belongs to.
+            threshold: hands below this probability are not drawn.
+
+        Returns:
+            (H', W', 3) uint8 RGB.
+        """
+        height, width = image.shape[:2]
+        present, labels = self.present(threshold), self.labels(width, height)
+        for hand in np.flatnonzero(~present):
+            first = FIRST_LABEL[hand]
+            labels[(labels >= first) & (labels < first + PARTS_PER_HAND)] = 0
+        scale = max(1, round(OVERLAY_SIDE_PX / max(height, width)))
+        masked = overlay_mask(image, labels, alpha=0.4, scale=scale)
+        return draw_skeleton(masked, (self.joints_px + 0.5) * scale - 0.5, present[JOINT_HAND])
+
+    def as_dict(self, threshold: float = 0.5) -> dict[str, Any]:
+        """The pose as JSON has it: by hand, joints by their names within the hand."""
+        hands = {}
+        for number, hand in enumerate(HANDS):
+            joints = range(number * JOINTS_PER_HAND, (number + 1) * JOINTS_PER_HAND)
+            hands[hand] = {
+                "probability": round(float(self.hand_probability[number]), 4),
+                "present": bool(self.present(threshold)[number]),
+                "joints": {
+                    JOINT_NAMES[k][2:]: {
+                        "x_px": round(float(self.joints_px[k, 0]), 2),
+                        "y_px": round(float(self.joints_px[k, 1]), 2),
+                        "depth_mm": round(float(self.depth_mm[k]), 2),
+                    }
+                    for k in joints
+                },
+            }
+        return {"hands": hands, "left_root_minus_right_root_depth_mm": round(float(self.rel_root_mm), 2)}
