@@ -256,7 +256,9 @@ app.add_typer(
 @export.command("network")
 def export_network(
     checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="The network's weights.")],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .onnx, or in .pt for the released layout.")],
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="Ends in .onnx, .safetensors (halves) or .pt (the released layout).")
+    ],
     preset: Annotated[
         Preset | None, typer.Option(help="Size of the network, where the checkpoint does not say; paper unless given.")
     ] = None,

@@ -11,6 +11,7 @@ from digit.model.inference import Outputs
 def score(samples: list[dict[str, Any]], outputs: Outputs, settings: ModelSettings) -> dict[str, float]:
     """Mean errors of predictions for ``samples``, which are as :func:`bench.plain.index.open_split` makes them."""
     errors: dict[str, list[list[float]]] = {kind: [[] for _ in range(42)] for kind in ("sh", "ih")}
+    aligned: dict[str, list[list[float]]] = {kind: [[] for _ in range(42)] for kind in ("sh", "ih")}
     root_errors: list[float] = []
     right_hands: list[bool] = []
     overlap, union = np.zeros(32), np.zeros(32)
@@ -33,11 +34,18 @@ def score(samples: list[dict[str, Any]], outputs: Outputs, settings: ModelSettin
         if interacting and valid[20] and valid[41]:
             difference = (left_root - predicted[20]) - (truth[41] - truth[20])
             root_errors.append(float(np.sqrt(np.sum(difference**2))))
+        kind = "ih" if interacting else "sh"
+        for first in (0, 21):
+            hand = [joint for joint in range(first, first + 21) if valid[joint]]
+            if len(hand) >= 3:
+                moved = _align(predicted[hand], truth[hand])
+                for joint, error in zip(hand, np.linalg.norm(moved - truth[hand], axis=1), strict=True):
+                    aligned[kind][joint].append(float(error))
         predicted, truth = _move_roots(predicted), _move_roots(truth)
         for joint in range(42):
             if valid[joint]:
                 error = np.sqrt(np.sum((predicted[joint] - truth[joint]) ** 2))
-                errors["ih" if interacting else "sh"][joint].append(float(error))
+                errors[kind][joint].append(float(error))
         if sample["hand_type_valid"][0]:
             called = outputs.hand_type[place] > 0.5
             right_hands.append(bool(called[0] == sample["hand_type"][0] and called[1] == sample["hand_type"][1]))
@@ -47,6 +55,7 @@ def score(samples: list[dict[str, Any]], outputs: Outputs, settings: ModelSettin
         "mpjpe_sh": _mean_of_means(errors["sh"]),
         "mpjpe_ih": _mean_of_means(errors["ih"]),
         "mpjpe_all": _mean_of_means([a + b for a, b in zip(errors["sh"], errors["ih"], strict=True)]),
+        "pa_mpjpe_all": _mean_of_means([a + b for a, b in zip(aligned["sh"], aligned["ih"], strict=True)]),
         "mrrpe": float(np.mean(root_errors)),
         "handedness_accuracy": float(np.mean(right_hands)),
         "part_iou": float(np.mean([a / b for a, b in zip(overlap, union, strict=True) if b])),
@@ -57,6 +66,14 @@ def _to_camera(joints: np.ndarray, sample: dict[str, Any]) -> np.ndarray:
     """Image px and depth in mm to camera mm."""
     xy = (joints[:, :2] - sample["princpt"]) / sample["focal"] * joints[:, 2:]
     return np.concatenate([xy, joints[:, 2:]], axis=1)
+
+
+def _align(points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Points (m, 3) rotated, scaled and shifted onto their targets (m, 3) by a singular value decomposition."""
+    centred, wanted = points - points.mean(axis=0), target - target.mean(axis=0)
+    left, values, right = np.linalg.svd(centred.T @ wanted)
+    sign = np.array([1, 1, np.sign(np.linalg.det(left) * np.linalg.det(right))])
+    return centred @ (left * sign) @ right * (np.sum(values * sign) / np.sum(centred**2)) + target.mean(axis=0)
 
 
 def _move_roots(joints: np.ndarray) -> np.ndarray:

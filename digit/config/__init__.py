@@ -1,7 +1,8 @@
 """The configuration: one YAML file, validated, as frozen dataclasses.
 
-- :mod:`settings`: keys, types, bounds, defaults and descriptions; merging files
+- :mod:`settings`: keys, types, bounds, defaults and descriptions
 - :mod:`documents`: reading one file
+- :mod:`loading`: merging and checking files; writing the schema
 - :mod:`presets`: what each preset changes from the paper's values
 - :mod:`schema`: JSON schemas of dataclasses, and what is wrong with a document that does not follow one
 - :mod:`overrides`: keys as flags of the command line
@@ -9,6 +10,7 @@
 ``python -m digit.config`` writes the schema anew.
 """
 
+from digit.config.loading import load_config, merge, resolve, to_dict, write_schema
 from digit.config.settings import (
     LOSSES,
     SPLITS,
@@ -25,11 +27,6 @@ from digit.config.settings import (
     Split,
     SyntheticSettings,
     TrainingSettings,
-    load_config,
-    merge,
-    resolve,
-    to_dict,
-    write_schema,
 )
 
 __all__ = [

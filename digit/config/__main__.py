@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from digit.config.settings import SCHEMA_PATH, write_schema
+from digit.config.loading import SCHEMA_PATH, write_schema
 
 if __name__ == "__main__":
     write_schema(Path(sys.argv[1]) if len(sys.argv) > 1 else SCHEMA_PATH)

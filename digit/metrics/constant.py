@@ -1,5 +1,6 @@
 """The yardstick: a predictor that always answers with the mean of the training split."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -58,17 +59,12 @@ def measure_constant(constant: ConstantPose, truth: Truth) -> Errors:
     A joint that the training split never shows is not predicted and therefore left out.
     """
     shape = truth.joints_cam_mm.shape
+    known = np.isfinite(constant.joints_rel_mm).all(axis=1)
+    truth = dataclasses.replace(truth, joint_valid=truth.joint_valid & known)
     relative_mm = np.broadcast_to(constant.joints_rel_mm, shape)
     root_offset_mm = np.broadcast_to(constant.root_offset_mm, (shape[0], 3))
     errors = compare(relative_mm, root_offset_mm, np.broadcast_to(constant.hands, (shape[0], 2)), truth)
-    known = np.isfinite(errors.joint_mm)
     root_known = np.isfinite(errors.root_mm)
-    return Errors(
-        joint_mm=np.where(known, errors.joint_mm, 0),
-        joint_valid=errors.joint_valid & known,
-        interacting=errors.interacting,
-        root_mm=np.where(root_known, errors.root_mm, 0),
-        root_valid=errors.root_valid & root_known,
-        hand_correct=errors.hand_correct,
-        hand_valid=errors.hand_valid,
+    return dataclasses.replace(
+        errors, root_mm=np.where(root_known, errors.root_mm, 0), root_valid=errors.root_valid & root_known
     )

@@ -82,6 +82,10 @@ class Errors:
     """(n, 42) float32 distance to the annotation after both hands' roots are moved to the origin."""
     joint_valid: np.ndarray
     """(n, 42) bool: annotated, and so is the root of that hand."""
+    aligned_mm: np.ndarray
+    """(n, 42) float32 distance to the annotation after each hand is rotated, scaled and shifted onto it."""
+    aligned_valid: np.ndarray
+    """(n, 42) bool: as ``joint_valid``, of hands with at least three such joints."""
     interacting: np.ndarray
     """(n,) bool."""
     root_mm: np.ndarray
@@ -134,9 +138,13 @@ def compare(joints_mm: np.ndarray, root_offset_mm: np.ndarray, hands: np.ndarray
     root_valid = interacting & joint_valid[:, RIGHT_ROOT] & joint_valid[:, LEFT_ROOT]
     root_difference_mm = root_offset_mm - (annotated_mm[:, LEFT_ROOT] - annotated_mm[:, RIGHT_ROOT])
     correct = hands == truth.hand_type
+    joints_mm = _plain(joints_mm)
+    aligned_mm, aligned_valid = kernel.aligned_errors(joints_mm, annotated_mm, joint_valid)
     return Errors(
-        joint_mm=kernel.joint_errors(_plain(joints_mm), annotated_mm, joint_valid),
+        joint_mm=kernel.joint_errors(joints_mm, annotated_mm, joint_valid),
         joint_valid=joint_valid,
+        aligned_mm=aligned_mm,
+        aligned_valid=aligned_valid,
         interacting=interacting,
         root_mm=np.where(root_valid, np.linalg.norm(root_difference_mm, axis=1), 0).astype(np.float32),
         root_valid=root_valid,

@@ -11,7 +11,7 @@ import numpy as np
 
 from digit.metrics.summary import SCALARS, Tally, scalars
 
-LOWER_IS_BETTER = tuple(name for name in SCALARS if name.startswith(("mpjpe", "mrrpe")))
+LOWER_IS_BETTER = tuple(name for name in SCALARS if name.startswith(("mpjpe", "pa_mpjpe", "mrrpe")))
 Verdict = Literal["better", "worse", "undecided"]
 _RESAMPLES_AT_ONCE = 64
 

@@ -18,14 +18,15 @@ PARTS = LABEL_COUNT - 1
 SETS = ("sh", "ih", "all")
 SCALARS = (
     "mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mpjpe_sh_no_wrist", "mpjpe_ih_no_wrist", "mpjpe_all_no_wrist",
-    "mrrpe", "handedness_accuracy", "part_iou", "pck_auc",
+    "pa_mpjpe_sh", "pa_mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc",
 )  # fmt: skip
 FINGER_JOINTS = np.setdiff1d(np.arange(JOINT_COUNT), ROOT_JOINTS)
 """(40,) all joints but the wrists, whose root-relative error is 0 by definition."""
 
 _WIDTHS = {
     "error_sh": JOINT_COUNT, "error_ih": JOINT_COUNT, "count_sh": JOINT_COUNT, "count_ih": JOINT_COUNT,
-    "area": 1, "area_count": 1, "root": 1, "root_count": 1, "hand": 1, "hand_count": 1,
+    "aligned_sh": JOINT_COUNT, "aligned_ih": JOINT_COUNT, "aligned_count_sh": JOINT_COUNT,
+    "aligned_count_ih": JOINT_COUNT, "area": 1, "area_count": 1, "root": 1, "root_count": 1, "hand": 1, "hand_count": 1,
     "overlap": PARTS, "union": PARTS,
 }  # fmt: skip
 _ENDS = np.cumsum(list(_WIDTHS.values()))
@@ -38,7 +39,7 @@ class Tally:
     """Sums of errors and of what they are divided by."""
 
     sums: np.ndarray
-    """(units, 238) float64, one row per resampling unit."""
+    """(units, 406) float64, one row per resampling unit."""
     pck_counts: np.ndarray
     """(2, 52) finger joints of single-hand and interacting samples, by error rounded up to 1 mm; last: > 50 mm."""
     samples: np.ndarray
@@ -64,17 +65,20 @@ def tally(
     sums = np.zeros((int(unit_rows.max(initial=-1)) + 1, _ENDS[-1]))
     pck_counts = np.zeros((2, PCK_LIMIT_MM + 2), dtype=np.int64)
     by_kind = (len(sums), 2, JOINT_COUNT)
-    kernel.add_joints(
-        errors.joint_mm,
-        errors.joint_valid,
-        errors.interacting,
-        unit_rows,
-        PCK_LIMIT_MM,
-        _columns(sums, "error_sh", "error_ih").reshape(by_kind, copy=False),
-        _columns(sums, "count_sh", "count_ih").reshape(by_kind, copy=False),
-        _columns(sums, "area", "area_count"),
-        pck_counts,
-    )
+    for error, count, errors_mm, valid in (
+        ("error", "count", errors.joint_mm, errors.joint_valid),
+        ("aligned", "aligned_count", errors.aligned_mm, errors.aligned_valid),
+    ):
+        kernel.add_errors(
+            errors_mm,
+            valid,
+            errors.interacting,
+            unit_rows,
+            _columns(sums, f"{error}_sh", f"{error}_ih").reshape(by_kind, copy=False),
+            _columns(sums, f"{count}_sh", f"{count}_ih").reshape(by_kind, copy=False),
+        )
+    area = _columns(sums, "area", "area_count")
+    kernel.add_pck(errors.joint_mm, errors.joint_valid, errors.interacting, unit_rows, PCK_LIMIT_MM, area, pck_counts)
     correct = errors.hand_correct & errors.hand_valid
     others = np.stack([errors.root_mm, errors.root_valid, correct, errors.hand_valid], axis=1)
     kernel.add_rows(others, unit_rows, _columns(sums, "root", "hand_count"))
@@ -86,9 +90,10 @@ def tally(
 
 
 def scalars(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Scalar metrics of summed columns (..., 238): {name: (...)}, NaN where nothing was valid.
+    """Scalar metrics of summed columns (..., 406): {name: (...)}, NaN where nothing was valid.
 
-    MPJPE is the mean over joints of each joint's mean over its valid samples; a joint without any is left out.
+    MPJPE, aligned or not, is the mean over joints of each joint's mean over its valid samples; a joint without any is
+    left out.
     """
     part = {name: sums[..., columns] for name, columns in _COLUMNS.items()}
     result = {}
@@ -96,6 +101,8 @@ def scalars(sums: np.ndarray) -> dict[str, np.ndarray]:
         for name in SETS:
             error, count = _joint_sums(part, name)
             result[f"mpjpe_{name}{suffix}"] = _mean_present(error[..., joints], count[..., joints])
+    for name in SETS:
+        result[f"pa_mpjpe_{name}"] = _mean_present(*_joint_sums(part, name, "aligned", "aligned_count"))
     result["mrrpe"] = _ratio(part["root"], part["root_count"])[..., 0]
     result["handedness_accuracy"] = _ratio(part["hand"], part["hand_count"])[..., 0]
     result["part_iou"] = _mean_present(part["overlap"], part["union"])
@@ -158,10 +165,13 @@ def _columns(sums: np.ndarray, first: str, last: str) -> np.ndarray:
     return sums[:, _COLUMNS[first].start : _COLUMNS[last].stop]
 
 
-def _joint_sums(part: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _joint_sums(
+    part: dict[str, np.ndarray], name: str, error: str = "error", count: str = "count"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Summed errors and their numbers per joint (..., 42) of one of :data:`SETS`."""
     if name == "all":
-        return part["error_sh"] + part["error_ih"], part["count_sh"] + part["count_ih"]
-    return part[f"error_{name}"], part[f"count_{name}"]
+        return part[f"{error}_sh"] + part[f"{error}_ih"], part[f"{count}_sh"] + part[f"{count}_ih"]
+    return part[f"{error}_{name}"], part[f"{count}_{name}"]
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

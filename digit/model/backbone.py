@@ -1,55 +1,105 @@
 """Image encoders: timm's HRNet up to its highest-resolution branch, torchvision's ResNet up to its last maps."""
 
-import hashlib
-import warnings
+import logging
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
 import timm
 import torchvision
-from torch import Tensor, nn
+from torch import nn
 
-from digit.model.weights_file import read_weights
-from digit.run.console import log
+from digit.model.pretrained import (
+    HRNET_REMEDY,
+    PACKAGES,
+    PYRAMID_REMEDY,
+    RANDOM,
+    RESNET_REMEDY,
+    load_file,
+    load_from_package,
+    load_from_timm,
+    load_from_torchvision,
+)
+from digit.model.pyramid import Pyramid
 from digit.run.errors import UserError
 
-HRNET_REMEDY = "give hrnet_w32-36af842e.pth of the original HRNet, 'timm' or null"
-RESNET_REMEDY = "give resnet50-0676ba61.pth or the like of torchvision, 'torchvision' or null"
-RANDOM = "random"
-"""How every description of weights begins that are not pretrained."""
+
+def is_hrnet(name: str) -> bool:
+    """Whether a backbone is one of timm's HRNets, which need no neck."""
+    return name.startswith("hrnet_")
 
 
-def create_backbone(name: str, pretrained: str | None = None) -> tuple[nn.Module, int, str]:
-    """Build an HRNet whose first output is the stride-4 branch.
-
-    The last fusion produces only that branch: the layers that would feed the coarser ones are dropped,
-    because parameters without a gradient break data-parallel training.
+def create_backbone(
+    name: str, pretrained: str | None = None, neck: int = 64, size: int | None = None
+) -> tuple[nn.Module, int, str]:
+    """Build an image encoder with features at a quarter of the image's resolution.
 
     Args:
-        name: a timm model name such as ``hrnet_w32``; parameter names equal the original network's.
-        pretrained: None (random), ``"timm"`` or the path of ImageNet weights such as hrnet_w32-36af842e.pth. When
-            timm's cannot be fetched, the weights stay random.
+        name: one of timm's networks: an HRNet, or any other with a feature pyramid, which gets a neck.
+        pretrained: None (random), ``"timm"``, a package of :data:`PACKAGES` or the path of ImageNet weights such as
+            hrnet_w32-36af842e.pth. When timm's cannot be fetched, the weights stay random.
+        neck: channels of the features, except an HRNet's.
+        size: side S of the images in px, for networks that are made for one; None: their own.
 
     Returns:
-        the module (images (B, 3, S, S) to a list whose first item is (B, C, S/4, S/4)), C, and a
+        the module (images (B, 3, S, S) in [0, 1] to a list whose first item is (B, C, S/4, S/4)), C, and a
         description of where the weights come from, beginning with ``RANDOM`` if they are.
 
     Raises:
         UserError: for an unknown model or weights that do not fit.
     """
+    return _hrnet(name, pretrained) if is_hrnet(name) else _pyramid(name, pretrained, neck, size)
+
+
+def _hrnet(name: str, pretrained: str | None) -> tuple[nn.Module, int, str]:
+    """The highest-resolution branch; parameter names equal the original network's.
+
+    The last fusion produces only that branch: the layers that would feed the coarser ones are dropped,
+    because parameters without a gradient break data-parallel training.
+    """
     try:
         net: Any = timm.create_model(name, features_only=True, feature_location="", out_indices=(1,))
     except (RuntimeError, TypeError) as error:
-        raise UserError(
-            f"model.backbone: {name!r} is not an HRNet of timm; try hrnet_w32 or hrnet_w18_small"
-        ) from error
+        raise _unknown(name) from error
     channels: int = net.feature_info[1]["num_chs"]
     last = net.stage4[-1]
     last.fuse_layers = last.fuse_layers[:1]
     if pretrained == "timm":
-        return net, channels, _load_from_timm(net, name)
-    return net, channels, _load_file(net, name, pretrained, HRNET_REMEDY)
+        return net, channels, load_from_timm(net, name)
+    return net, channels, load_file(net, name, pretrained, HRNET_REMEDY)
+
+
+def _pyramid(name: str, pretrained: str | None, width: int, size: int | None) -> tuple[nn.Module, int, str]:
+    """A network's levels and a neck. Weights are loaded into the whole classifier, of which timm takes the levels."""
+    try:
+        net = _features(name, size)
+        if pretrained is None:
+            return Pyramid(net, width), width, RANDOM
+        classifier: Any = timm.create_model(name)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise _unknown(name) from error
+    if pretrained == "timm":
+        origin = load_from_timm(classifier, name)
+    elif pretrained in PACKAGES:
+        origin = load_from_package(classifier, name, pretrained)
+    else:
+        origin = load_file(classifier, name, pretrained, PYRAMID_REMEDY)
+    logging.getLogger("timm.models._builder").setLevel(logging.ERROR)  # the classifier's last layers are left out
+    given = {"state_dict": classifier.state_dict()}
+    return Pyramid(_features(name, size, pretrained=True, pretrained_cfg_overlay=given), width), width, origin
+
+
+def _features(name: str, size: int | None, **options: Any) -> Any:
+    """A network that gives its levels; one that is made for one image size is made for this one."""
+    try:
+        return timm.create_model(name, features_only=True, img_size=size, **options)
+    except TypeError:  # most take images of any size
+        return timm.create_model(name, features_only=True, **options)
+
+
+def _unknown(name: str) -> UserError:
+    return UserError(
+        f"model.backbone: {name!r} is no network of timm with a feature pyramid; try hrnet_w32 or tf_efficientnet_lite0"
+    )
 
 
 def create_resnet(name: str, pretrained: str | None = None) -> tuple[nn.Module, int, str]:
@@ -71,67 +121,5 @@ def create_resnet(name: str, pretrained: str | None = None) -> tuple[nn.Module, 
     channels: int = whole.fc.in_features
     net = nn.Sequential(OrderedDict((k, v) for k, v in whole.named_children() if k not in ("avgpool", "fc")))
     if pretrained == "torchvision":
-        return net, channels, _load_from_torchvision(net, name)
-    return net, channels, _load_file(net, name, pretrained, RESNET_REMEDY)
-
-
-def _load_file(net: nn.Module, name: str, pretrained: str | None, remedy: str) -> str:
-    if pretrained is None:
-        return RANDOM
-    path = Path(pretrained)
-    state = _read_state(path, remedy)
-    expected = net.state_dict()
-    # Files written before torch 0.4.1 do not count batches; the counts play no part with a fixed momentum.
-    counters = {key: tensor for key, tensor in expected.items() if key.endswith("num_batches_tracked")}
-    state = counters | state
-    problems = [f"lacks {key}" for key in expected if key not in state]
-    problems += [
-        f"{key} is {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
-    if problems:
-        raise UserError(
-            f"{path}: {len(problems)} of {len(expected)} tensors do not fit {name}, the first: {problems[0]}; "
-            f"is it another network? {remedy}"
-        )
-    net.load_state_dict({key: state[key] for key in expected})
-    return f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})"
-
-
-def _read_state(path: Path, remedy: str) -> dict[str, Tensor]:
-    """Tensors of a weights file by their names in the network; what else the file holds is left out."""
-    content = read_weights(path, f"model.pretrained: {remedy}")
-    state = content.get("state_dict", content)
-    if not isinstance(state, dict):
-        raise UserError(f"{path}: holds no dictionary of tensors; {remedy}")
-    return {
-        str(key).removeprefix("module.").removeprefix("backbone."): value
-        for key, value in state.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _load_from_timm(net: nn.Module, name: str) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            source: Any = timm.create_model(name, pretrained=True)
-    except Exception as error:  # whatever the hub raises without a network
-        log.warning("timm's ImageNet weights of %s cannot be fetched: %s", name, error)
-        return f"{RANDOM}, because timm's weights could not be fetched"
-    state = source.state_dict()
-    net.load_state_dict({key: state[key] for key in net.state_dict()})
-    hub = source.pretrained_cfg.get("hf_hub_id") or name
-    return f"timm's ImageNet weights ({hub})"
-
-
-def _load_from_torchvision(net: nn.Module, name: str) -> str:
-    try:
-        source = torchvision.models.get_model(name, weights="IMAGENET1K_V1")
-    except Exception as error:  # whatever the download raises without a network
-        log.warning("torchvision's ImageNet weights of %s cannot be fetched: %s", name, error)
-        return f"{RANDOM}, because torchvision's weights could not be fetched"
-    state = source.state_dict()
-    net.load_state_dict({key: state[key] for key in net.state_dict()})
-    return f"torchvision's ImageNet weights ({name}, IMAGENET1K_V1)"
+        return net, channels, load_from_torchvision(net, name)
+    return net, channels, load_file(net, name, pretrained, RESNET_REMEDY)

@@ -21,7 +21,9 @@ class Digit(Network):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
-        self.backbone, channels, self.backbone_origin = create_backbone(settings.backbone, settings.pretrained)
+        self.backbone, channels, self.backbone_origin = create_backbone(
+            settings.backbone, settings.pretrained, settings.neck, settings.input_size
+        )
         self.hand_segm = HandSegmentation(channels, settings.segm_upsample)
         first, second = settings.segm_features
         self.conv_segm_feat = nn.Sequential(

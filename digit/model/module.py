@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from digit.config import Experiment, TrainingSettings, to_dict
+from digit.model.backbone import is_hrnet
 from digit.model.create import create_network
 from digit.model.inference import to_inputs
 from digit.model.losses import digit_losses
@@ -41,7 +42,7 @@ class DigitModule(lightning.LightningModule):
         self.save_hyperparameters({"experiment": to_dict(experiment)})
         self.experiment, self.steps = experiment, steps
         network = create_network(experiment.model)
-        if experiment.model.pretrained is None:
+        if experiment.model.pretrained is None or not is_hrnet(experiment.model.backbone):
             network.initialize_heads()
         self.model = nn.ModuleDict({"pose_reg": network.to(memory_format=torch.channels_last)})
         self._run: Any = None
@@ -82,6 +83,15 @@ def _schedulers(optimizer: torch.optim.Optimizer, training: TrainingSettings, st
             optimizer, max_lr=training.lr, total_steps=steps, pct_start=WARM_UP
         )
         return [{"scheduler": one_cycle, "interval": "step"}]
+    if training.schedule == "constant":
+        decay_steps = steps * training.decay_epochs // training.max_epoch
+
+        def share(step: int) -> float:
+            rise = (step + 1) / (training.warm_up_steps + 1)
+            fall = (steps - step) / decay_steps if decay_steps else 1.0
+            return min(rise, max(fall, 0.0), 1.0)
+
+        return [{"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, share), "interval": "step"}]
     decay = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(training.lr_dec_epoch), training.lr_decay)
     schedulers: list[dict[str, Any]] = [{"scheduler": decay, "interval": "epoch"}]
     if training.warm_up_steps:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from digit.model.halves import SUFFIX, read_safetensors
 from digit.run.errors import UserError
 
 TRAIN = "train again (`snakemake train`), or download it again"
@@ -66,6 +67,8 @@ def read_weights(path: Path, remedy: str = TRAIN) -> dict[str, Any]:
         raise UserError(f"{path}: is a folder, not a file of weights such as best.ckpt or a .pt; {remedy}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; {remedy}")
+    if path.suffix == SUFFIX:
+        return read_safetensors(path, remedy)
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
             warnings.simplefilter("ignore")

@@ -140,7 +140,7 @@ def _images(config: Config, shards: Sequence[float], rate: Rate) -> Cost:
 
 def _training(folder: Path, name: str, experiment: Experiment, counts: dict[Split, int]) -> Cost:
     training, rate = experiment.training, training_rate(folder, experiment)
-    samples = _subset(training.trainsplit, counts["train"]) * training.max_epoch
+    samples = _subset(training.trainsplit, counts["train"]) * training.max_epoch / training.epochs_per_pass
     # An evaluated sample costs a third of a trained one; a measured training has its evaluations in it.
     evaluated = _subset(training.valsplit, counts["val"]) * (training.max_epoch // training.eval_every_epoch)
     work = samples if rate.source.startswith("measured") else samples + evaluated / 3

@@ -44,13 +44,26 @@ def face_buffer(
         face_index (height, width) int32, -1 where nothing is seen; depth_mm (height, width) float32, Z in the
         camera frame, infinite where nothing is seen.
     """
+    face_index, inverse_depth = nearness_buffer(vertices_cam_mm, faces, focal_px, princpt_px, width, height)
+    with np.errstate(divide="ignore"):
+        return face_index, np.float32(1.0) / inverse_depth
+
+
+def nearness_buffer(
+    vertices_cam_mm: np.ndarray,
+    faces: np.ndarray,
+    focal_px: np.ndarray,
+    princpt_px: np.ndarray,
+    width: int,
+    height: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`face_buffer`, with 1/Z, which is what is compared, instead of Z; 0 where nothing is seen."""
     vertices, faces, focal, princpt = _checked(vertices_cam_mm, faces, focal_px, princpt_px)
     face_index = np.full((height, width), -1, dtype=np.int32)
     inverse_depth = np.zeros((height, width), dtype=np.float32)
     numbers = np.arange(len(faces), dtype=np.int32)
     _draw(*_project(vertices, focal, princpt), faces, numbers, 0, 0, face_index, inverse_depth)
-    with np.errstate(divide="ignore"):
-        return face_index, np.float32(1.0) / inverse_depth
+    return face_index, inverse_depth
 
 
 def label_mask(
@@ -89,10 +102,21 @@ def _checked(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Contiguous arrays of the types that the kernels are compiled for; refuses faces that point nowhere."""
     faces = np.ascontiguousarray(faces, dtype=np.int64)
-    if faces.size and (faces.min() < 0 or faces.max() >= len(vertices)):
-        raise ValueError(f"faces name vertices {faces.min()}..{faces.max()}, but there are {len(vertices)}")
+    low, high = _extremes(faces)
+    if low < 0 or high >= len(vertices):
+        raise ValueError(f"faces name vertices {low}..{high}, but there are {len(vertices)}")
     floats = [np.ascontiguousarray(values, dtype=np.float64) for values in (vertices, focal, princpt)]
     return floats[0], faces, floats[1], floats[2]
+
+
+@compiled
+def _extremes(faces: np.ndarray) -> tuple[int, int]:
+    """The lowest and the highest vertex number; 0 and -1 without faces."""
+    low, high = 0, -1
+    for m in range(len(faces)):
+        for k in range(faces.shape[1]):
+            low, high = min(low, faces[m, k]), max(high, faces[m, k])
+    return low, high
 
 
 @compiled

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digit.render.raster import face_buffer
+from digit.render.raster import face_buffer, nearness_buffer
 from digit.run.compiled import compiled
 
 LIGHT_DISTANCE_MM = 20000.0
@@ -34,6 +34,16 @@ class Shadows:
     texel_mm: float
     offset_mm: float
     tolerance_mm: float
+
+
+@compiled
+def extent(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates (D,) of points (N, D)."""
+    low, high = np.full(points.shape[1], np.inf), np.full(points.shape[1], -np.inf)
+    for p in range(len(points)):
+        for k in range(points.shape[1]):
+            low[k], high[k] = min(low[k], points[p, k]), max(high[k], points[p, k])
+    return low, high
 
 
 @compiled
@@ -62,6 +72,7 @@ def light_visibility(
     occluder_faces: np.ndarray,
     directions: np.ndarray,
     shadows: Shadows,
+    closed: bool = False,
 ) -> np.ndarray:
     """How much of each directional light reaches each point: (K, N) float32 in 0..1, soft at shadow edges.
 
@@ -72,8 +83,10 @@ def light_visibility(
         occluder_faces: (M, 3).
         directions: (K, 3) unit vectors towards the lights.
         shadows: sampling of the shadow maps.
+        closed: whether what casts shadows is closed and wound outwards, so that half of its faces need no drawing.
     """
-    centre = (occluder_mm.min(axis=0) + occluder_mm.max(axis=0)) / 2
+    lowest, highest = extent(occluder_mm)
+    centre = (lowest + highest) / 2
     radius = np.linalg.norm(occluder_mm - centre, axis=1).max()
     size = 2 * int(np.ceil(radius / shadows.texel_mm)) + 5
     focal_px = np.full(2, LIGHT_DISTANCE_MM / shadows.texel_mm)
@@ -84,7 +97,8 @@ def light_visibility(
         frame = _light_frame(direction)
         seen_mm = (occluder_mm - centre) @ frame.T
         seen_mm[:, 2] += LIGHT_DISTANCE_MM
-        _, depth_mm = face_buffer(seen_mm, occluder_faces, focal_px, princpt_px, size, size)
+        faces = front_faces(seen_mm, occluder_faces) if closed else occluder_faces
+        _, depth_mm = face_buffer(seen_mm, faces, focal_px, princpt_px, size, size)
         _sample_shadow(offset_mm @ frame.T, depth_mm, focal_px[0], princpt_px[0], shadows.tolerance_mm, visibility[k])
     return visibility
 
@@ -232,6 +246,7 @@ def draw(
     princpt_px: np.ndarray,
     size_px: tuple[int, int],
     samples: int = 2,
+    closed: bool = False,
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
     """Draw coloured vertices, antialiased by ``samples`` x ``samples`` points in each pixel.
 
@@ -243,24 +258,44 @@ def draw(
         princpt_px: (2,) principal point.
         size_px: width and height of the picture.
         samples: samples along each side of a pixel.
+        closed: whether the mesh is closed and wound outwards, so that faces seen from behind need no drawing.
 
     Returns:
         (h, w, 4) float32 premultiplied RGB and coverage of the window that the mesh touches, and the window's
         rows and columns in the picture. The window is empty when nothing is in view.
     """
+    if closed:
+        faces = front_faces(points_cam_mm, faces)
     seen_px = points_cam_mm[:, :2] / points_cam_mm[:, 2:] * focal_px + princpt_px
-    low = np.clip(np.floor(seen_px.min(axis=0)).astype(int) - 1, 0, size_px)
-    high = np.clip(np.ceil(seen_px.max(axis=0)).astype(int) + 2, 0, size_px)
+    lowest, highest = extent(seen_px)
+    low = np.clip(np.floor(lowest).astype(int) - 1, 0, size_px)
+    high = np.clip(np.ceil(highest).astype(int) + 2, 0, size_px)
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
     width, height = np.maximum(high - low, 0)
     if width == 0 or height == 0:
         return np.zeros((height, width, 4), np.float32), window
     fine_princpt = (princpt_px - low + 0.5) * samples - 0.5
-    face_index, _ = face_buffer(
+    face_index, _ = nearness_buffer(
         points_cam_mm, faces, focal_px * samples, fine_princpt, int(width) * samples, int(height) * samples
     )
     fine_px = (seen_px - low + 0.5) * samples - 0.5
     return _resolve(face_index, fine_px, 1 / points_cam_mm[:, 2], faces, colors, samples), window
+
+
+@compiled
+def front_faces(points_cam_mm: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The faces (M, 3) of points (N, 3), camera frame, whose outer side is seen: (K, 3)."""
+    seen = np.empty_like(faces)
+    count = 0
+    for m in range(len(faces)):
+        a, b, c = faces[m, 0], faces[m, 1], faces[m, 2]
+        ax, ay, az = points_cam_mm[a, 0], points_cam_mm[a, 1], points_cam_mm[a, 2]
+        ux, uy, uz = points_cam_mm[b, 0] - ax, points_cam_mm[b, 1] - ay, points_cam_mm[b, 2] - az
+        vx, vy, vz = points_cam_mm[c, 0] - ax, points_cam_mm[c, 1] - ay, points_cam_mm[c, 2] - az
+        if (uy * vz - uz * vy) * ax + (uz * vx - ux * vz) * ay + (ux * vy - uy * vx) * az < 0:
+            seen[count] = faces[m]
+            count += 1
+    return seen[:count]
 
 
 @compiled
@@ -294,3 +329,22 @@ def _resolve(
                 picture[y, x, k] += (wa * colors[a, k] + wb * colors[b, k] + wc * colors[c, k]) * scale
             picture[y, x, 3] += share
     return picture
+
+
+@compiled
+def lay_over(picture: np.ndarray, layer: np.ndarray) -> float:
+    """Put what :func:`draw` drew, (h, w, 4), over linear light (h, w, 3) float32, in place.
+
+    Returns:
+        the mean light of the layer where it covers.
+    """
+    whole, total, cover = np.float32(1.0), 0.0, 0.0
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            share = layer[y, x, 3]
+            if share > 0:
+                cover += share
+                for c in range(3):
+                    total += layer[y, x, c]
+                    picture[y, x, c] = picture[y, x, c] * (whole - share) + layer[y, x, c]
+    return total / max(3 * cover, 1.0)

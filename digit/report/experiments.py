@@ -13,9 +13,9 @@ from digit.report.compare import Comparison
 from digit.report.facts import Trained, duration
 from digit.report.tables import METRICS, NONE, number
 
-DIFFERENCES = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mrrpe", "handedness_accuracy")
+DIFFERENCES = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "pa_mpjpe_all", "mrrpe", "handedness_accuracy")
 """Metrics in which experiments are compared with the first one."""
-COMPARED = ("mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc")
+COMPARED = ("mpjpe_all", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc")
 
 
 def comparison(trained: Sequence[Trained]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from digit.config import SPLITS, Config, Experiment, RootDepth, Split
+from digit.metrics import SCALARS
 from digit.run import provenance
 from digit.run.errors import UserError
 from digit.run.files import finite, read_json
@@ -106,6 +107,12 @@ def _read_metrics(path: Path, best: Path, weights: str) -> dict[str, Any]:
         raise UserError(
             f"{path}: was not measured with the weights that are now in {best}; run `snakemake evaluate`, or "
             "`digit evaluate` for this experiment, split and root depth"
+        )
+    lacking = [name for name in SCALARS if name not in document["metrics"]]
+    if lacking:
+        raise UserError(
+            f"{path}: lacks {', '.join(lacking)}, because an earlier version wrote it; delete it and run "
+            "`snakemake evaluate`"
         )
     return document
 

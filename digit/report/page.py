@@ -131,7 +131,7 @@ def _training_charts(trained: Trained) -> list[dict[str, Any]]:
     errors = {
         f"val_mpjpe_{name}": (f"MPJPE {name.upper() if name != 'all' else name}", name) for name in ("sh", "ih", "all")
     }
-    errors |= {"val_mrrpe": ("MRRPE", "tone3")}
+    errors |= {"val_pa_mpjpe_all": ("PA-MPJPE all", "tone4"), "val_mrrpe": ("MRRPE", "tone3")}
     shares = {"val_handedness_accuracy": ("handedness accuracy", "tone1"), "val_part_iou": ("part IoU", "tone2")}
     specifications: tuple[tuple[str, dict[str, tuple[str, str]], str, dict[str, Any]], ...] = (
         ("Training losses, weights included, mean of each epoch (logarithmic).", loss, "loss", {"logarithmic": True}),

@@ -17,6 +17,9 @@ METRICS = {
     "mpjpe_sh_no_wrist": ("MPJPE, single hand, 40 joints (no wrists)", "mm"),
     "mpjpe_ih_no_wrist": ("MPJPE, interacting, 40 joints", "mm"),
     "mpjpe_all_no_wrist": ("MPJPE, all, 40 joints", "mm"),
+    "pa_mpjpe_sh": ("PA-MPJPE, single hand, each hand aligned", "mm"),
+    "pa_mpjpe_ih": ("PA-MPJPE, interacting", "mm"),
+    "pa_mpjpe_all": ("PA-MPJPE, all", "mm"),
     "mrrpe": ("MRRPE, left wrist relative to right", "mm"),
     "handedness_accuracy": ("Handedness accuracy", "share"),
     "part_iou": ("Part IoU, mean over parts", "share"),
@@ -35,7 +38,7 @@ def number(value: float | None, name: str = "mpjpe") -> str:
     """A metric as text: mm with two digits, shares with three."""
     if value is None:
         return NONE
-    return f"{value:.2f}" if name.startswith(("mpjpe", "mrrpe")) else f"{value:.3f}"
+    return f"{value:.2f}" if name.startswith(("mpjpe", "pa_mpjpe", "mrrpe")) else f"{value:.3f}"
 
 
 def scalar(document: dict[str, Any], name: str) -> dict[str, str]:
@@ -92,6 +95,7 @@ def tiles(document: dict[str, Any]) -> list[dict[str, Any]]:
     result = []
     names = {
         "mpjpe_all": "MPJPE, all",
+        "pa_mpjpe_all": "PA-MPJPE, all",
         "mrrpe": "MRRPE",
         "handedness_accuracy": "Handedness accuracy",
         "part_iou": "Part IoU",
@@ -215,7 +219,7 @@ def metric_rows(document: dict[str, Any]) -> list[dict[str, str]]:
 
 def protocol_rows(trained: Sequence[Trained]) -> list[dict[str, list[str]]]:
     """One row per experiment and protocol, the mean pose once per protocol."""
-    shown = (*JOINT_SETS[42], *JOINT_SETS[40], "mrrpe", "handedness_accuracy", "part_iou")
+    shown = (*JOINT_SETS[42], *JOINT_SETS[40], "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou")
     rows, splits = [], {}
     for item in trained:
         for evaluation in item.evaluations:

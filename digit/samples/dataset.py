@@ -15,6 +15,8 @@ from digit.run.errors import UserError
 from digit.samples.augment import Augmentation, draw_augmentation, no_augmentation
 from digit.samples.fits import FittedHands
 from digit.samples.index import SplitIndex
+from digit.samples.photographs import cut_out, photo_files, read_photo
+from digit.samples.spectrum import mix_amplitudes
 from digit.samples.targets import crop_maps, pose_targets, rooted_validity
 from digit.skeleton import LABEL_NAMES, MIRRORED_LABELS
 from digit.store.masks import decode_mask
@@ -115,6 +117,8 @@ class HandDataset(Dataset):
             )
         self.index, self.images, self.settings, self.rows = index, images, settings, np.asarray(rows)
         self.masks, self.root_depth, self.augment, self.seed = masks, root_depth, augment, seed
+        spectra = augment.spectra if augment is not None and augment.spectrum_mix else ()
+        self.photos = photo_files(spectra, "train", "augment.spectra")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -152,7 +156,7 @@ class HandDataset(Dataset):
         )
         segm_valid = np.zeros(len(rows), bool) if self.masks is None else self.masks.supervise(rows, hands)
         batch |= {
-            "image": self._images(rows, crops.from_image),
+            "image": self._mixed(self._images(rows, crops.from_image), augmentation),
             "color": augmentation.color,
             "hand_type_valid": index.hand_type_valid[rows].astype(np.float32)[:, None],
             "segm": self._masks(rows, segm_valid, crops.from_image, flip),
@@ -169,6 +173,24 @@ class HandDataset(Dataset):
             image = read_image(jpeg, name)
             cv2.warpAffine(image, maps[k], (size, size), dst=crops[k], flags=cv2.INTER_LINEAR)
         return crops
+
+    def _mixed(self, crops: np.ndarray, augmentation: Augmentation) -> np.ndarray:
+        """Crops (B, S, S, 3) with the amplitude spectra of other pictures mixed into those that want it."""
+        for k in np.flatnonzero(augmentation.spectrum_share):
+            other = self._other_picture(augmentation.spectrum_source[k])
+            crops[k] = mix_amplitudes(crops[k], other, augmentation.spectrum_share[k])
+        return crops
+
+    def _other_picture(self, source: float) -> np.ndarray:
+        """(S, S, 3) uint8, the photograph or the training crop that a number in 0..1 stands for."""
+        size = self.settings.input_size
+        if self.photos:
+            rng = np.random.default_rng(int(source * 2**53))
+            return cut_out(rng, read_photo(self.photos[rng.integers(len(self.photos))]), size, size)
+        row = self.rows[[int(source * len(self))]]
+        boxes_px = geometry.square_box(self.index.box_px[row])
+        crops = crop_maps(boxes_px, self.index.width[row], no_augmentation(1), size)
+        return self._images(row, crops.from_image)[0]
 
     def _masks(self, rows: np.ndarray, wanted: np.ndarray, maps: np.ndarray, flip: np.ndarray) -> np.ndarray:
         size = self.settings.mask_size
@@ -202,12 +224,15 @@ class EpochSampler(Sampler[int]):
         seed: of the order.
         rank: of this process.
         processes: that share each batch.
+        parts: epochs that together run once through the data set.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
+    def __init__(
+        self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1, parts: int = 1
+    ) -> None:
+        self.count, self.batch_size, self.seed, self.parts = count, batch_size, seed, parts
         self.rank, self.processes, self.epoch, self.done = rank, processes, 0, 0
-        self.batches = max(count // batch_size, 1)
+        self.batches = max(count // batch_size // parts, 1)
 
     def resume(self, epoch: int, done: int) -> None:
         """Let the next iteration run through ``epoch`` without the first ``done`` samples of this process."""
@@ -221,8 +246,10 @@ class EpochSampler(Sampler[int]):
         return self.batches * self.batch_size // self.processes
 
     def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
-        order = np.resize(order, self.batches * self.batch_size)
+        turn, part = divmod(self.epoch, self.parts)
+        order = np.random.default_rng((self.seed, turn)).permutation(self.count)
+        samples = self.batches * self.batch_size
+        order = np.resize(order[part * samples % self.count :], samples)
         mine = order.reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
         done, self.done = self.done, 0
         for start in range(done, len(mine), KEYS_AT_ONCE):

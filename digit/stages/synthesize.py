@@ -4,10 +4,12 @@ import functools
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 
 from digit.config import SPLITS, Config
@@ -16,11 +18,15 @@ from digit.run.console import log, track
 from digit.run.files import replacing
 from digit.run.layout import Layout
 from digit.synthetic.annotate import FrameTruth, Sample, annotate_frame, annotate_sample
+from digit.synthetic.arms import face_cameras
+from digit.synthetic.cameras import Camera
+from digit.synthetic.interaction import pose_frame
 from digit.synthetic.lighting import vary
 from digit.synthetic.photograph import encode_jpeg, photograph
 from digit.synthetic.plan import FRAME_STREAM, Capture, Frame, generator, make_capture, plan_split
-from digit.synthetic.poses import sample_hands
+from digit.synthetic.poses import PosedHand, sample_hands
 from digit.synthetic.release import file_name, verify, write_split, write_tables
+from digit.synthetic.rich import Sources, find_sources, person_of, stage_frame, take_picture
 from digit.synthetic.scene import build_surface, light_surface
 
 FRAMES_PER_TASK = 4
@@ -29,20 +35,21 @@ FRAMES_PER_TASK = 4
 def synthesize(config: Config, processes: int | None = None) -> None:
     """Write the embedded data set under ``Layout.of(config).dataset``, all of it or nothing.
 
-    The bytes depend on ``run.seed`` and ``synthetic`` only, not on the number of processes.
+    The bytes depend on ``run.seed``, ``synthetic`` and the pictures that it names, not on the number of processes.
 
     Args:
         config: the resolved configuration.
         processes: workers; by default one for each core that this process may use.
 
     Raises:
-        UserError: an image could not be written.
+        UserError: photographs or panoramas are not where they should be, or an image could not be written.
     """
     settings, seed = config.synthetic, config.run.seed
+    sources: dict[str, Sources] = {split: find_sources(settings, split) for split in SPLITS}
     frames = [frame for split in SPLITS for frame in plan_split(seed, split, settings)]
     workers = min(processes or len(os.sched_getaffinity(0)), -(-len(frames) // FRAMES_PER_TASK))
     with replacing(Layout.of(config).dataset) as root:
-        record = functools.partial(record_frame, config, root)
+        record = functools.partial(record_frame, config, root, sources)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
             results = track(pool.map(record, frames, chunksize=FRAMES_PER_TASK), "synthesize frames", total=len(frames))
@@ -58,24 +65,53 @@ def synthesize(config: Config, processes: int | None = None) -> None:
     log.info("synthesize: %d images of %d frames", sum(len(frame.cameras) for frame in frames), len(frames))
 
 
-def record_frame(config: Config, root: Path, frame: Frame) -> tuple[FrameTruth, tuple[Sample, ...]]:
+def record_frame(
+    config: Config, root: Path, sources: dict[str, Sources], frame: Frame
+) -> tuple[FrameTruth, tuple[Sample, ...]]:
     """Pose, light and photograph one frame: write its JPEGs below ``root`` and return its annotations."""
-    rng, capture, hands = (
-        generator(config.run.seed, frame.split, FRAME_STREAM, frame.number),
-        _capture(config, frame),
-        _hands(),
-    )
-    posed = sample_hands(rng, hands, capture.subject.shape, frame.hand_type, config.synthetic.views)
+    rng, hands = generator(config.run.seed, frame.split, FRAME_STREAM, frame.number), _hands()
+    rig, settings = _capture(config, frame).rig, config.synthetic
+    cameras = [rig[number] for number in frame.cameras]
+    rich = settings.variety == "rich"
+    shape = _capture(config, frame).subject.shape
+    if rich:
+        places_mm = np.stack([camera.position_mm for camera in cameras])
+        posed = face_cameras(rng, hands, pose_frame(rng, hands, shape, frame.hand_type), places_mm)
+    else:
+        posed = sample_hands(rng, hands, shape, frame.hand_type, settings.views)
     truth = annotate_frame(rng, hands, posed)
-    lit = light_surface(build_surface(rng, hands, posed, capture.subject), vary(rng, capture.studio))
+    take = _rich_scene(rng, config, frame, posed, sources) if rich else _plain_scene(rng, config, frame, posed)
     samples = []
-    for number in frame.cameras:
-        camera = capture.rig[number]
+    for camera in cameras:
         samples.append(annotate_sample(rng, truth, camera))
         path = root / "images" / frame.split / file_name(frame, camera)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_jpeg(photograph(rng, lit, camera, capture.backdrop, capture.darkness)))
+        path.write_bytes(take(camera))
     return truth, tuple(samples)
+
+
+def _plain_scene(
+    rng: np.random.Generator, config: Config, frame: Frame, posed: dict[str, PosedHand]
+) -> Callable[[Camera], bytes]:
+    """Light the hands in their capture's studio; returns what takes a camera's picture."""
+    capture = _capture(config, frame)
+    lit = light_surface(build_surface(rng, _hands(), posed, capture.subject), vary(rng, capture.studio))
+    return lambda camera: encode_jpeg(photograph(rng, lit, camera, capture.backdrop, capture.darkness))
+
+
+def _rich_scene(
+    rng: np.random.Generator,
+    config: Config,
+    frame: Frame,
+    posed: dict[str, PosedHand],
+    sources: dict[str, Sources],
+) -> Callable[[Camera], bytes]:
+    """Dress, equip and light the hands anywhere; returns what takes a camera's picture."""
+    rig, settings = _capture(config, frame).rig, config.synthetic
+    person = person_of(config.run.seed, frame.split, frame.capture, settings)
+    cameras = [rig[number] for number in frame.cameras]
+    scene = stage_frame(rng, _hands(), posed, person, cameras, sources[frame.split])
+    return functools.partial(take_picture, rng, scene, sources=sources[frame.split])
 
 
 def _capture(config: Config, frame: Frame) -> Capture:

@@ -23,7 +23,7 @@ from digit.run.layout import Layout
 from digit.run.processes import is_first_process
 from digit.samples.dataset import HandDataset
 from digit.samples.opening import open_dataset
-from digit.training.batches import trained_on
+from digit.training.batches import steps_of, trained_on
 from digit.training.checkpoints import StateFiles
 from digit.training.history import History, history_of
 from digit.training.loggers import require_logger
@@ -76,7 +76,7 @@ def _train(config: Config, experiment: str, settings: Experiment, request: StopR
     if _finished_meanwhile(folder, files):
         log.info("%s: another process has finished this very training meanwhile; nothing to train", experiment)
         return
-    module = DigitModule(settings, training.max_epoch * (len(dataset) // training.batch_size))
+    module = DigitModule(settings, steps_of(training, len(dataset)))
     beginning, step = _prepare(experiment, settings, module, files, provenance.json_digest(learnt_from))
     warning = provenance.backbone_warning(settings, beginning["backbone_weights"])
     log.info("%s: backbone weights: %s", experiment, beginning["backbone_weights"])

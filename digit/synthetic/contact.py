@@ -1,7 +1,10 @@
 """Hands that touch without passing through each other."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from digit.render.shading import extent
 from digit.run.compiled import compiled
 
 ALLOWED_DEPTH_MM = 1.5
@@ -42,12 +45,48 @@ def depths(points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray) -
     return depth, nearest, np.sqrt(gap)
 
 
+@compiled
+def depths_inside(
+    points_mm: np.ndarray, surface_mm: np.ndarray, normals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """As :func:`depths`, but points outside the surface's bounding box count as outside at once.
+
+    Several times as fast for hands that touch in places; the nearest vertex of such a point is given as 0 and the
+    smallest distance is that of the others.
+    """
+    low, high = extent(surface_mm)
+    within = _in_box(points_mm, low, high, 0.0)
+    chosen = np.flatnonzero(within)
+    depth, nearest = np.zeros(len(points_mm)), np.zeros(len(points_mm), np.int64)
+    if len(chosen) == 0:
+        return depth, nearest, np.inf
+    low, high = extent(points_mm[chosen])
+    close = np.flatnonzero(_in_box(surface_mm, low, high, REACH_MM))
+    if len(close) == 0:
+        return depth, nearest, np.inf
+    some_depth, some_nearest, gap = depths(points_mm[chosen], surface_mm[close], normals[close])
+    depth[chosen], nearest[chosen] = some_depth, close[some_nearest]
+    return depth, nearest, gap
+
+
+@compiled
+def _in_box(points: np.ndarray, low: np.ndarray, high: np.ndarray, margin: float) -> np.ndarray:
+    inside = np.ones(len(points), np.bool_)
+    for p in range(len(points)):
+        for k in range(3):
+            if not low[k] - margin <= points[p, k] <= high[k] + margin:
+                inside[p] = False
+    return inside
+
+
 def separate(
     right_mm: np.ndarray,
     left_mm: np.ndarray,
     right_normals: np.ndarray,
     left_normals: np.ndarray,
     rounds: int = 16,
+    allowed_mm: float = ALLOWED_DEPTH_MM,
+    measure: Callable[..., tuple[np.ndarray, np.ndarray, float]] = depths,
 ) -> np.ndarray | None:
     """Shift (3,) mm to add to the left hand and subtract from the right so that they no longer overlap.
 
@@ -57,16 +96,18 @@ def separate(
         right_normals: (V, 3) outward.
         left_normals: (V, 3) outward.
         rounds: attempts before giving up.
+        allowed_mm: depth by which the hands may overlap.
+        measure: ``depths``, or ``depths_inside`` for speed.
 
     Returns:
         The shift, or None when ``rounds`` pushes were not enough.
     """
     shift = np.zeros(3)
     for _ in range(rounds):
-        depth_left, at_right, _ = depths(left_mm + shift, right_mm - shift, right_normals)
-        depth_right, at_left, _ = depths(right_mm - shift, left_mm + shift, left_normals)
+        depth_left, at_right, _ = measure(left_mm + shift, right_mm - shift, right_normals)
+        depth_right, at_left, _ = measure(right_mm - shift, left_mm + shift, left_normals)
         deepest = max(depth_left.max(), depth_right.max())
-        if deepest <= ALLOWED_DEPTH_MM:
+        if deepest <= allowed_mm:
             return shift
         push = depth_left @ right_normals[at_right] - depth_right @ left_normals[at_left]
         length = np.linalg.norm(push)

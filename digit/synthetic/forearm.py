@@ -51,26 +51,36 @@ def runs_into(wrist_mm: np.ndarray, elbow_axis: np.ndarray, others_mm: np.ndarra
     return bool(distance.min() < ARM_RADIUS_MM)
 
 
-def forearm(rim_mm: np.ndarray, hand_axis: np.ndarray, elbow_axis: np.ndarray) -> np.ndarray:
+def forearm(
+    rim_mm: np.ndarray,
+    hand_axis: np.ndarray,
+    elbow_axis: np.ndarray,
+    stations_mm: np.ndarray = STATIONS_MM,
+    bend_mm: float = 60.0,
+    swelling: float = 0.35,
+) -> np.ndarray:
     """Vertices (rings * SIDES, 3) of a bare forearm, the first ring on the rim.
 
     Args:
         rim_mm: (SIDES, 3) loop of vertices around the wrist.
         hand_axis: (3,) unit vector from the fingers to the wrist.
         elbow_axis: (3,) unit vector towards the elbow; the arm bends from one to the other.
+        stations_mm: distances of the rings behind the rim, rising from 0.
+        bend_mm: length over which the arm bends at the wrist.
+        swelling: how much thicker than the wrist the arm is 20 cm behind it.
     """
     place = rim_mm.mean(axis=0)
     section = rim_mm - place
     rings = [rim_mm]
-    for before, station in pairwise(STATIONS_MM):
-        bend = np.clip(station / 60, 0, 1)
+    for before, station in pairwise(stations_mm):
+        bend = np.clip(station / bend_mm, 0, 1)
         axis = (1 - bend) * hand_axis + bend * elbow_axis
         axis = axis / np.linalg.norm(axis)
         place = place + (station - before) * axis
         flat = section - np.clip(station / 10, 0, 1) * np.outer(section @ axis, axis)
         lengths = np.linalg.norm(flat, axis=1, keepdims=True)
         rounding = 0.5 * np.clip(station / 150, 0, 1)
-        girth = 1 + 0.35 * np.clip(station / 200, 0, 1) ** 1.2
+        girth = 1 + swelling * np.clip(station / 200, 0, 1) ** 1.2
         rings.append(place + girth * flat * (1 + rounding * (lengths.mean() / lengths - 1)))
     return np.concatenate(rings)
 
@@ -84,7 +94,11 @@ def arm_colors(rim_colors: np.ndarray) -> np.ndarray:
 def sleeve(arm_mm: np.ndarray, cuff_mm: float, folds: np.ndarray) -> np.ndarray:
     """Vertices of a sleeve around a forearm from ``cuff_mm`` behind the wrist on; ``folds`` (K,) are phases."""
     rings = arm_mm.reshape(len(STATIONS_MM), SIDES, 3)
-    rings = rings[np.searchsorted(STATIONS_MM, cuff_mm) :]
+    return sleeve_rings(rings[np.searchsorted(STATIONS_MM, cuff_mm) :], folds).reshape(-1, 3)
+
+
+def sleeve_rings(rings: np.ndarray, folds: np.ndarray, looseness_mm: float = 0.0) -> np.ndarray:
+    """Cloth (R, SIDES, 3) around an arm's ``rings`` of the same shape, ``looseness_mm`` wider than need be."""
     centres = rings.mean(axis=1, keepdims=True)
     outwards = rings - centres
     outwards = outwards / np.linalg.norm(outwards, axis=2, keepdims=True)
@@ -93,4 +107,5 @@ def sleeve(arm_mm: np.ndarray, cuff_mm: float, folds: np.ndarray) -> np.ndarray:
     wrinkles = sum(
         np.sin((k + 2) * angle + phase + (1.1 + 0.7 * k) * along) / (k + 1.5) for k, phase in enumerate(folds)
     )
-    return (rings + outwards * (SLEEVE_GAP_MM + 0.9 * wrinkles + 0.4 * along)[..., None]).reshape(-1, 3)
+    gap_mm = SLEEVE_GAP_MM + looseness_mm
+    return rings + outwards * (gap_mm + 0.9 * wrinkles + 0.4 * along)[..., None]

@@ -17,7 +17,7 @@ FIRST_FRAME, FRAME_STEP, SEQUENCE_GAP = 2000, 3, 60
 RIG_FACTOR = 3
 """A capture's rig has this many times the cameras that see one frame; each frame draws its own from it."""
 
-CAPTURE_STREAM, FRAME_STREAM, SPLIT_STREAM = 0, 1, 2
+CAPTURE_STREAM, FRAME_STREAM, SPLIT_STREAM, PERSON_STREAM = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def make_capture(seed: int, split: str, capture: int, settings: SyntheticSetting
     ranks = [(split_rng.permutation(settings.captures)[capture] + rng.random()) / settings.captures for _ in range(2)]
     return Capture(
         subject=make_subject(rng, SPLITS.index(split) * settings.captures + capture, *ranks),
-        rig=tuple(make_cameras(rng, RIG_FACTOR * settings.cameras, settings.views)),
+        rig=tuple(make_cameras(rng, RIG_FACTOR * settings.cameras, settings.views, settings.variety == "rich")),
         studio=make_studio(rng),
         backdrop=make_backdrop(rng),
         darkness=float(rng.uniform(0, 0.7)),

@@ -121,10 +121,10 @@ def _draw_pair(
     if not WRIST_DISTANCE_MM[0] <= 2 * np.linalg.norm(offset_mm) <= WRIST_DISTANCE_MM[1]:
         return None
     placed = {"right": _moved(pair["right"], -offset_mm), "left": _moved(pair["left"], offset_mm)}
-    return None if _arms_collide(placed["right"], placed["left"]) else placed
+    return None if arms_collide(placed["right"], placed["left"]) else placed
 
 
-def _arms_collide(right: PosedHand, left: PosedHand) -> bool:
+def arms_collide(right: PosedHand, left: PosedHand) -> bool:
     """Whether the forearm of one hand runs into the other hand or its forearm."""
     steps_mm = np.linspace(0, CHECKED_ARM_MM, 12)[:, None]
     for hand, other in ((right, left), (left, right)):

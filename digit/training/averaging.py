@@ -1,12 +1,12 @@
 """A moving average of the weights, evaluated and kept in their place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
 class WeightAverage:
@@ -14,12 +14,17 @@ class WeightAverage:
 
     Args:
         network: whose weights are averaged.
-        decay: share of the average that stays at each step.
+        decay: share of the average that stays at each step; less in the first steps, (1 + step) / (10 + step), so that
+            the beginning is soon forgotten.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
+        def blend(averages: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
+            share = min(decay, (1 + int(steps)) / (10 + int(steps)))
+            torch._foreach_lerp_(list(averages), list(weights), 1 - share)
+
         self._network = network
-        self._average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._average = AveragedModel(network, multi_avg_fn=torch.no_grad()(blend))
 
     def update(self) -> None:
         """Take an optimiser step's new weights in."""

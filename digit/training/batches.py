@@ -23,6 +23,11 @@ def accumulated(training: TrainingSettings) -> int:
     return training.batch_size // (samples_per_step(training) * training.devices * training.nodes)
 
 
+def steps_of(training: TrainingSettings, samples: int) -> int:
+    """Optimiser steps of a whole training on a data set of so many samples."""
+    return training.max_epoch * max(samples // training.batch_size // training.epochs_per_pass, 1)
+
+
 def trained_on(dataset: HandDataset) -> dict[str, Any]:
     """What a training on a data set depends on: annotations, samples, masks, and which of these supervise."""
     found: dict[str, Any] = {"sources": dataset.index.header["sources"], "rows": provenance.array_digest(dataset.rows)}
@@ -68,7 +73,12 @@ class Batches(lightning.LightningDataModule):
         training, trainer = self.training, cast(lightning.Trainer, self.trainer)
         size = samples_per_step(training)
         sampler = EpochSampler(
-            len(self.dataset), training.batch_size, training.seed, trainer.global_rank, trainer.world_size
+            len(self.dataset),
+            training.batch_size,
+            training.seed,
+            trainer.global_rank,
+            trainer.world_size,
+            training.epochs_per_pass,
         )
         done = batches_done(trainer) % (len(sampler) // size)
         sampler.resume(trainer.current_epoch, done * size)

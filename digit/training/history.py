@@ -16,7 +16,7 @@ from digit.config import LOSSES, TrainingSettings
 from digit.run.console import SECONDS_BETWEEN_LINES, log
 from digit.run.files import replacing
 
-MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "mrrpe", "handedness_accuracy", "part_iou")
+MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou")
 COLUMNS = (
     "epoch", "step", "seconds", "lr", "train_loss",
     *(f"train_{name}" for name in LOSSES), *(f"val_{name}" for name in MEASURED),

@@ -18,8 +18,8 @@ from digit.training.internals import has_progress, with_other_batches
 MAY_DIFFER = {
     f"training.{name}"
     for name in (
-        "max_epoch", "eval_every_epoch", "num_workers", "save_every_minutes", "logger", "devices", "nodes", "gpu_ids",
-        "iter_batch", "precision", "load_from", "resume_ckpt",
+        "max_epoch", "decay_epochs", "eval_every_epoch", "num_workers", "save_every_minutes", "logger", "devices",
+        "nodes", "gpu_ids", "iter_batch", "precision", "load_from", "resume_ckpt",
     )
 }  # fmt: skip
 """Settings in which a training may differ from the one whose state it goes on from."""

@@ -59,6 +59,8 @@ def test_a_sweep_over_values_may_meet_that_of_the_configuration(value):
         ("--schedule one_cycle --warm_up_steps 7", "warm_up_steps 7", "with schedule one_cycle"),
         ("--schedule one_cycle --lr_dec_epoch 1,9", "lr_dec_epoch 1,9", "with schedule one_cycle"),
         ("--lr_decay 0.5 --schedule one_cycle", "lr_decay 0.5", "with schedule one_cycle"),
+        ("--schedule constant --lr_decay 0.5", "lr_decay 0.5", "with schedule one_cycle or constant"),
+        ("--decay_epochs 3", "decay_epochs 3", "without schedule constant"),
         ("--lr_dec_epoch 20,50", "lr_dec_epoch 20,50", "from max_epoch on"),
         ("--max_epoch 40 --lr_decay 0.5", "lr_decay 0.5", "without an lr_dec_epoch before max_epoch"),
         ("--iter_batch 65", "iter_batch 65", "above a process's share of the batch"),

@@ -17,8 +17,8 @@ from digit.config import (
     to_dict,
     write_schema,
 )
+from digit.config.loading import SCHEMA_PATH
 from digit.config.presets import PRESETS
-from digit.config.settings import SCHEMA_PATH
 from digit.run.errors import UserError
 from digit.stages.settings import ALWAYS, EXPERIMENT_READS, READS, as_yaml, stage_settings
 

@@ -1,6 +1,7 @@
 """Samples of the golden data set against the reference implementation, through index, images and the stores."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def test_augmented_samples_equal_the_reference(golden_config, number):
     shift_x, shift_y, scale, rotation_deg, flip, *color = VECTORS[f"train_aug{number}/params"]
     dataset = open_golden(golden_config, "train", "gt")
     count = len(dataset)
-    augmentation = Augmentation(
+    augmentation = replace(
+        no_augmentation(count),
         shift=np.tile([shift_x, shift_y], (count, 1)),
         scale=np.full(count, scale),
         rotation_rad=np.radians(np.full(count, rotation_deg)),

@@ -1,11 +1,17 @@
 """Metrics against plain loops, worked examples and their own definitions."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.spatial.transform import Rotation
 
 from digit import geometry, metrics
+from digit.metrics.measure import compare
 from digit.skeleton import JOINT_COUNT, JOINT_HAND, JOINT_NAMES, ROOT_JOINTS
 
 SPACE = metrics.Space(input_size=64, cells=16, depth_box_mm=200.0, root_box_mm=400.0, root_bins=64)
@@ -69,6 +75,7 @@ def test_perfect_predictions_have_no_error(n, seed):
     truth = metrics.Truth(**{**truth.__dict__, "abs_depth_mm": roots_mm})
     errors = metrics.measure(perfect(truth, predictions.crop_to_image), truth, SPACE)
     assert errors.joint_mm.max() < 1e-3
+    assert errors.aligned_mm.max() < 1e-3
     assert errors.root_mm.max() < 1e-3
     assert errors.hand_correct.all()
 
@@ -155,11 +162,14 @@ def test_sums_equal_a_plain_loop():
             sums[unit, 42 * kind + joint] += error_mm
             sums[unit, 84 + 42 * kind + joint] += 1
             if joint not in ROOT_JOINTS:
-                sums[unit, 168:170] += max(0, 1 - error_mm / 50), 1
+                sums[unit, 336:338] += max(0, 1 - error_mm / 50), 1
                 pck[kind, min(int(np.ceil(error_mm)), 51)] += 1
-        sums[unit, 170:172] += errors.root_mm[k], errors.root_valid[k]
-        sums[unit, 172:174] += errors.hand_correct[k] and errors.hand_valid[k], errors.hand_valid[k]
-        sums[unit, 174:] += np.concatenate([overlap[k], union[k]])
+        for joint in np.flatnonzero(errors.aligned_valid[k]):
+            sums[unit, 168 + 42 * kind + joint] += errors.aligned_mm[k, joint]
+            sums[unit, 252 + 42 * kind + joint] += 1
+        sums[unit, 338:340] += errors.root_mm[k], errors.root_valid[k]
+        sums[unit, 340:342] += errors.hand_correct[k] and errors.hand_valid[k], errors.hand_valid[k]
+        sums[unit, 342:] += np.concatenate([overlap[k], union[k]])
     np.testing.assert_allclose(got.sums, sums)
     np.testing.assert_array_equal(got.pck_counts, pck)
     assert pck[:, :-1].any() and pck[:, -1].any()
@@ -172,7 +182,7 @@ def test_predictions_that_are_not_numbers_are_beyond_every_threshold():
     fingers = np.delete(truth.joint_valid & truth.joint_valid[:, [20] * 21 + [41] * 21], ROOT_JOINTS, axis=1)
     assert tallied.pck_counts[:, -1].sum() == tallied.pck_counts.sum() == fingers.sum()
     got = metrics.scalars(tallied.sums.sum(axis=0))
-    assert np.isnan([got["mpjpe_all"], got["mrrpe"]]).all()
+    assert np.isnan([got["mpjpe_all"], got["pa_mpjpe_all"], got["mrrpe"]]).all()
     assert got["pck_auc"] == 0
 
 
@@ -197,6 +207,71 @@ def test_relative_root_is_that_of_the_geometry():
     assert errors.root_valid.any()
     expected = np.where(errors.root_valid, np.linalg.norm(offset[:, 0], axis=1), 0)
     np.testing.assert_allclose(errors.root_mm, expected, rtol=1e-5)
+
+
+def aligned_by_scipy(points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Distances (m,) after the least-squares similarity without mirroring, its scale found by a search."""
+    centred, wanted = points - points.mean(axis=0), target - target.mean(axis=0)
+    rotation, _ = Rotation.align_vectors(wanted, centred)
+    turned = rotation.apply(centred)
+    scale = minimize_scalar(lambda s: np.sum((s * turned - wanted) ** 2)).x
+    return np.linalg.norm(scale * turned - wanted, axis=1)
+
+
+def test_aligned_errors_are_those_of_scipy():
+    predictions, truth = made_up(60, 31)
+    noisy = perfect_but_noisy(predictions, truth)
+    errors = metrics.measure(noisy, truth, SPACE)
+    cam = metrics.predicted_joints(noisy, truth, SPACE)
+    checked = 0
+    for k, first in itertools.product(range(60), ROOT_JOINTS - np.array(20)):
+        joints = first + np.flatnonzero(errors.joint_valid[k, first : first + 21])
+        assert (errors.aligned_valid[k, joints] == (len(joints) >= 3)).all()
+        if len(joints) >= 3:
+            expected = aligned_by_scipy(cam[k, joints], truth.joints_cam_mm[k, joints])
+            np.testing.assert_allclose(errors.aligned_mm[k, joints], expected, rtol=1e-4, atol=1e-4)
+            checked += 1
+    assert checked > 50 and not (errors.aligned_valid & ~errors.joint_valid).any()
+
+
+def posed_alike(seed: int, change) -> metrics.Errors:
+    """Errors of joints that are the annotated ones, each hand's (21, 3) changed in its own way."""
+    _, truth = made_up(30, seed)
+    moved = truth.joints_cam_mm.reshape(60, 21, 3)
+    changed = np.stack([change(hand, np.random.default_rng(k)) for k, hand in enumerate(moved)])
+    return compare(changed.reshape(30, 42, 3), np.zeros((30, 3)), truth.hand_type, truth)
+
+
+def test_rotation_scale_and_shift_cost_nothing_when_aligned():
+    def similar(hand, rng):
+        return rng.uniform(0.3, 3) * Rotation.random(random_state=rng).apply(hand) + rng.normal(0, 500, 3)
+
+    errors = posed_alike(37, similar)
+    assert errors.joint_mm.max() > 50 and errors.aligned_valid.sum() > 500
+    assert errors.aligned_mm.max() < 1e-3
+
+
+def test_a_mirrored_hand_is_not_aligned():
+    errors = posed_alike(41, lambda hand, _: hand * np.array([-1, 1, 1]))
+    assert errors.aligned_mm[errors.aligned_valid].mean() > 10
+
+
+def test_hands_of_two_joints_are_not_aligned():
+    _, truth = made_up(8, 43)
+    joint_valid = np.zeros((8, JOINT_COUNT), dtype=bool)
+    joint_valid[:, [20, 3, 41, 22, 23]] = True
+    errors = compare(truth.joints_cam_mm, np.zeros((8, 3)), truth.hand_type, replace(truth, joint_valid=joint_valid))
+    assert errors.joint_valid.sum() == 40
+    np.testing.assert_array_equal(np.flatnonzero(errors.aligned_valid.any(axis=0)), [22, 23, 41])
+
+
+def test_a_hand_in_one_point_is_as_far_as_its_joints_are_from_their_middle():
+    _, truth = made_up(4, 47)
+    truth = replace(truth, joint_valid=np.ones_like(truth.joint_valid))
+    errors = compare(np.zeros((4, 42, 3)), np.zeros((4, 3)), truth.hand_type, truth)
+    hands = truth.joints_cam_mm.reshape(8, 21, 3)
+    expected = np.linalg.norm(hands - hands.mean(axis=1, keepdims=True), axis=2).reshape(4, 42)
+    np.testing.assert_allclose(errors.aligned_mm, expected, rtol=1e-5)
 
 
 def test_pck_counts_finger_joints_within_each_threshold():
@@ -264,4 +339,5 @@ def test_constant_pose_is_the_pooled_mean():
     single = metrics.Truth(**{**truth.__dict__, "joints_cam_mm": np.tile(joints[:1], (80, 1, 1))})
     errors = metrics.measure_constant(metrics.fit_constant([single]), single)
     assert errors.joint_mm.max() < 1e-3
+    assert errors.aligned_mm.max() < 1e-3
     assert errors.root_mm.max() < 1e-3

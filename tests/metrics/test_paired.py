@@ -19,6 +19,8 @@ def tallied(shift_mm: float = 0.0, noise_mm: float = 1.0, seed: int = 0) -> metr
     errors = metrics.Errors(
         joint_mm=joint_mm.astype(np.float32),
         joint_valid=np.ones((n, 42), dtype=bool),
+        aligned_mm=(joint_mm / 2).astype(np.float32),
+        aligned_valid=np.ones((n, 42), dtype=bool),
         interacting=interacting,
         root_mm=(joint_mm[:, 0] * interacting).astype(np.float32),
         root_valid=interacting,
@@ -51,7 +53,7 @@ def test_pairing_narrows_the_interval_of_correlated_predictions():
 @pytest.mark.parametrize(("shift_mm", "errors", "shares"), [(-3.0, "better", "undecided"), (3.0, "worse", "worse")])
 def test_the_sign_of_a_verdict_follows_the_metric(shift_mm, errors, shares):
     found = metrics.differences(tallied(shift_mm, seed=1), tallied(seed=2), 300, 1)
-    for name in ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mrrpe"):
+    for name in ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "pa_mpjpe_all", "mrrpe"):
         assert found[name].verdict == errors and np.sign(found[name].value) == np.sign(shift_mm)
     assert found["handedness_accuracy"].verdict == shares
     assert found["pck_auc"].verdict == errors

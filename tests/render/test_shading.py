@@ -7,7 +7,10 @@ from digit.render.shading import (
     add_highlights,
     diffuse_light,
     draw,
+    extent,
+    front_faces,
     gather_light,
+    lay_over,
     light_visibility,
     vertex_normals,
 )
@@ -112,3 +115,34 @@ def test_nothing_in_view_gives_an_empty_window(ball):
     layer, window = draw(far_left, faces, np.ones((len(vertices), 3), np.float32), focal, focal / 10, (200, 200))
     assert layer.size == 0
     assert np.zeros((200, 200, 3))[window].size == 0
+
+
+def test_a_closed_mesh_looks_the_same_without_its_far_side(ball):
+    vertices, faces = ball
+    cam_mm = vertices + [4.0, -3.0, 300.0]
+    assert 0.35 < len(front_faces(cam_mm, faces)) / len(faces) < 0.5
+    colors = ((vertices + 30) / 60).astype(np.float32)
+    view = np.full(2, 500.0), np.full(2, 63.5), (128, 128)
+    whole, window = draw(cam_mm, faces, colors, *view)
+    front, same_window = draw(cam_mm, faces, colors, *view, closed=True)
+    assert window == same_window
+    np.testing.assert_allclose(front, whole, atol=0.02)
+    towards, normals = np.array([[0.3, 0.4, -np.sqrt(0.75)]]), vertices / 30
+    seen = [light_visibility(vertices, normals, vertices, faces, towards, SHADOWS, closed) for closed in (False, True)]
+    np.testing.assert_allclose(*seen, atol=0.05)
+
+
+def test_layers_cover_by_their_share_and_tell_their_mean_light():
+    picture, layer = np.full((2, 2, 3), 0.4, np.float32), np.zeros((2, 2, 4), np.float32)
+    layer[0, 0] = [0.9, 0.6, 0.3, 1.0]
+    layer[1, 1] = [0.1, 0.1, 0.1, 0.5]
+    level = lay_over(picture, layer)
+    np.testing.assert_allclose(picture[0, 0], [0.9, 0.6, 0.3])
+    np.testing.assert_allclose(picture[1, 1], 0.3)
+    np.testing.assert_allclose(picture[0, 1], 0.4)
+    assert level == pytest.approx((1.8 + 0.3) / (3 * 1.5))
+
+
+def test_extents_are_those_of_the_points():
+    points = np.random.default_rng(0).normal(0, 1, (50, 3))
+    np.testing.assert_array_equal(extent(points), [points.min(axis=0), points.max(axis=0)])

@@ -1,10 +1,12 @@
 """Augmentation: distributions of the protocol, and independence from how samples are grouped."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from digit.config import AugmentSettings
-from digit.samples.augment import draw_augmentation, no_augmentation
+from digit.samples.augment import MOST_MIXED, draw_augmentation, no_augmentation
 
 PAPER = AugmentSettings()
 
@@ -34,6 +36,15 @@ def test_ranges_are_those_of_the_paper():
     assert (drawn.rotation_rad != 0).mean() == pytest.approx(0.6, abs=0.03)
     assert drawn.flip.mean() == pytest.approx(0.5, abs=0.03)
     assert drawn.color.min() == pytest.approx(0.8, abs=0.001) and drawn.color.max() == pytest.approx(1.2, abs=0.001)
+
+
+def test_spectra_are_mixed_as_often_as_asked_and_change_no_other_draw():
+    drawn, plain = draw(settings=replace(PAPER, spectrum_mix=0.3)), draw()
+    assert (drawn.spectrum_share > 0).mean() == pytest.approx(0.3, abs=0.03)
+    assert drawn.spectrum_share.max() == pytest.approx(MOST_MIXED, abs=0.01)
+    assert not plain.spectrum_share.any()
+    for name in ("shift", "scale", "rotation_rad", "flip", "color"):
+        np.testing.assert_array_equal(getattr(drawn, name), getattr(plain, name))
 
 
 def test_ranges_of_zero_leave_samples_as_they_are():

@@ -75,6 +75,24 @@ def test_batches_do_not_depend_on_workers_or_grouping(config):
         assert_equal_batches(joined, whole)
 
 
+def test_mixed_spectra_change_pictures_alone_and_do_not_depend_on_grouping(config, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    for k in range(5):
+        cv2.imwrite(str(tmp_path / f"{k}.jpg"), noise)
+    plain = training_data(config).__getitems__([0, 1, 2, 3])
+    changed = []
+    for spectra in ((), (str(tmp_path),)):
+        augment = replace(TINY.augment, spectrum_mix=0.9, spectra=spectra)
+        dataset = open_dataset(config, "train", TINY.model, augment=augment, seed=5)[0]
+        mixed = dataset.__getitems__([0, 1, 2, 3])
+        assert_equal_batches(mixed | {"image": plain["image"]}, plain)
+        assert_equal_batches(
+            pickle.loads(pickle.dumps(dataset)).__getitems__([2]), {n: v[2:3] for n, v in mixed.items()}
+        )
+        changed.append((mixed["image"].float() - plain["image"].float()).abs().mean())
+    assert changed[0] > 1 and changed[1] > 1 and changed[0] != changed[1]
+
+
 def test_an_epoch_draws_new_augmentation_and_a_pickled_data_set_draws_the_same(config):
     dataset = training_data(config)
     first, second = dataset.__getitems__([0]), dataset.__getitems__([len(dataset)])
@@ -109,6 +127,28 @@ def test_epochs_have_their_own_order():
     second = list(sampler)
     assert sorted(first) == list(range(20)) and sorted(second) == list(range(20, 40))
     assert [key - 20 for key in second] != first
+
+
+def test_epochs_that_are_parts_of_a_pass_see_every_sample_once_in_it():
+    whole, sampler = EpochSampler(21, 4, seed=3), EpochSampler(21, 4, seed=3, parts=2)
+    assert len(sampler) == 8
+    passes = []
+    for turn in range(2):
+        whole.set_epoch(turn)
+        shares = []
+        for part in range(2):
+            sampler.set_epoch(2 * turn + part)
+            shares += [np.array(list(sampler)) - sampler.epoch * 21]
+        passes.append(np.concatenate(shares))
+        assert len(set(passes[-1])) == 16
+        np.testing.assert_array_equal(passes[-1], np.array(list(whole))[:16] - turn * 21)
+    assert (passes[0] != passes[1]).any()
+
+
+def test_epochs_of_more_parts_than_batches_still_have_one():
+    sampler = EpochSampler(10, 8, seed=3, parts=5)
+    sampler.set_epoch(4)
+    assert len(sampler) == len(list(sampler)) == 8
 
 
 @pytest.mark.parametrize("lacking", ["drawn", "accepted"])

@@ -1,5 +1,7 @@
 """Crop maps and pose targets: mirroring, validity, and the way back to the image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from digit import geometry
 from digit.config import ModelSettings
-from digit.samples.augment import Augmentation, no_augmentation
+from digit.samples.augment import no_augmentation
 from digit.samples.targets import crop_maps, mirror_hands, pose_targets, rooted_validity
 from digit.skeleton import JOINT_COUNT, MIRRORED_JOINTS
 
@@ -17,12 +19,12 @@ WIDTH = np.array([512])
 
 
 def augmentation(shift=(0.0, 0.0), scale=1.0, rotation_rad=0.0, flip=False):
-    return Augmentation(
+    return replace(
+        no_augmentation(1),
         shift=np.array([shift]),
         scale=np.array([scale]),
         rotation_rad=np.array([rotation_rad]),
         flip=np.array([flip]),
-        color=np.ones((1, 3), np.float32),
     )
 
 

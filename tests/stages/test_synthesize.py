@@ -15,10 +15,14 @@ import yaml
 from digit.config import SPLITS, resolve, to_dict
 from digit.geometry import project, square_box, world_to_camera
 from digit.hand.mano import load_hands
+from digit.run.errors import UserError
 from digit.run.layout import ANNOTATION_KINDS, Layout
 from digit.skeleton import HANDS, JOINT_COUNT, ROOT_JOINTS
 from digit.stages.synthesize import synthesize
+from digit.synthetic.cameras import SIZES_PX
 
+RICH = {"train_images": 16, "val_images": 8, "test_images": 8, "views": "all", "variety": "rich"}
+JOINTS_MM, PICTURES, PICTURES_SPREAD = (1.6432588492951823, -1.996705799471237, 774.1038827314289), 53.5538, 26.3027
 SIZES = {"train_images": 24, "val_images": 8, "test_images": 10, "cameras": 2, "captures": 2}
 
 
@@ -67,6 +71,65 @@ def test_one_process_writes_the_same_bytes_as_two(tmp_path):
         contents.append(digests(Layout.of(config).dataset))
     assert len([name for name in contents[0] if name.endswith(".jpg")]) == 24
     assert contents[0] == contents[1]
+
+
+def test_the_plain_data_set_is_what_it_was(layout, tables):
+    """The demo's numbers hang on it: new variety must not change it (values of 2026-11-25, release 1)."""
+    joints = np.concatenate([joints["world_coord"] for split in SPLITS for _, _, joints, *_ in samples(tables, split)])
+    assert joints.shape == (42 * 42, 3)
+    np.testing.assert_allclose(joints.mean(axis=0), JOINTS_MM, atol=1e-6)
+    paths = sorted(layout.jpeg_folder().rglob("*.jpg"))
+    means = [cv2.imread(str(path)).mean() for path in paths]
+    assert np.mean(means) == pytest.approx(PICTURES, abs=1e-3)
+    assert np.std(means) == pytest.approx(PICTURES_SPREAD, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory) -> tuple[dict, Layout]:
+    """Settings and layout of a small rich data set, made by two processes."""
+    folder = tmp_path_factory.mktemp("rich")
+    for k in range(5):
+        cv2.imwrite(str(folder / f"{k}.jpg"), np.full((480, 480, 3), 20 * k, np.uint8))
+    chosen = RICH | {"photos": [str(folder)]}
+    config = resolve(settings(folder, **chosen))
+    synthesize(config, 2)
+    return chosen, Layout.of(config)
+
+
+def test_rich_data_do_not_depend_on_processes(rich, tmp_path):
+    chosen, layout = rich
+    alone = resolve(settings(tmp_path, **chosen))
+    synthesize(alone, 1)
+    assert digests(Layout.of(alone).dataset) == digests(layout.dataset)
+    assert len(list(layout.dataset.rglob("*.jpg"))) == 32
+
+
+def test_rich_hands_are_where_their_parameters_say(rich):
+    layout, hands, errors, contrast = rich[1], load_hands(), [], []
+    read = dict(zip(ANNOTATION_KINDS, (json.loads(p.read_text()) for p in layout.annotations("train")), strict=True))
+    assert {(image["width"], image["height"]) for image in read["data"]["images"]} <= set(SIZES_PX)
+    for image, _, joints, cam_mm, _ in samples({"train": read}, "train"):
+        valid = np.array(joints["joint_valid"]).ravel()
+        assert cam_mm[valid][:, 2].min() > 100
+        fits = read["MANO_NeuralAnnot"].get(str(image["capture"]), {}).get(str(image["frame_idx"])) or {}
+        for k, side in enumerate(HANDS):
+            if fits.get(side) is None:
+                continue
+            values = (np.array(fits[side][name])[None] for name in ("pose", "shape", "trans"))
+            mesh_mm = hands[side].vertices_world_mm(*values)[0]
+            rows = slice(21 * k, 21 * k + 21)
+            away_mm = hands[side].joints_world_mm(mesh_mm) - np.array(joints["world_coord"])[rows]
+            errors.append(np.linalg.norm(away_mm, axis=1)[valid[rows]].mean())
+            contrast.append(_edge_contrast(layout, read, image, mesh_mm))
+    assert max(errors) < 5
+    assert np.mean(contrast) > 15, "hands are not where their parameters say"
+
+
+def test_photographs_that_are_not_there_end_in_one_message(tmp_path):
+    config = resolve(settings(tmp_path, **RICH, photos=["no-such-package"]))
+    with pytest.raises(UserError, match=r"synthetic\.photos: no-such-package is neither"):
+        synthesize(config, 1)
+    assert not Layout.of(config).dataset.exists()
 
 
 def test_another_seed_gives_other_pictures(layout, tmp_path):

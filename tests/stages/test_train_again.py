@@ -118,6 +118,17 @@ def test_a_one_cycle_schedule_is_not_stretched(configured, tmp_path):
         train(config, "small")
 
 
+def test_a_constant_schedule_is_brought_to_an_end_from_any_state(configured, tmp_path):
+    train(configured(schedule="constant", lr=1e-3, max_epoch=1), "small")
+    state = folder_of(configured()).rename(tmp_path / "endless") / "last.ckpt"
+    train(configured(schedule="constant", lr=1e-3, max_epoch=3, decay_epochs=2, resume_ckpt=str(state)), "small")
+    history = pd.read_csv(folder_of(configured()) / "history.csv")
+    steps = history["step"][0]
+    assert history["epoch"].tolist() == [1, 2, 3]
+    expected = [1e-3, 1e-3 * (steps + 1) / (2 * steps), 1e-3 / (2 * steps)]
+    assert history["lr"].tolist() == pytest.approx(expected, rel=1e-4)
+
+
 def test_more_epochs_equal_an_uninterrupted_training_of_as_many(configured, finished, tmp_path):
     config = configured(max_epoch=2, resume_ckpt=str(finished), iter_batch=4)
     train(config, "small")

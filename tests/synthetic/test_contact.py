@@ -4,7 +4,7 @@ import pytest
 from digit.hand.mano import load_hands
 from digit.render.shading import vertex_normals
 from digit.skeleton import HANDS
-from digit.synthetic.contact import ALLOWED_DEPTH_MM, depths, nearest_gap, separate
+from digit.synthetic.contact import ALLOWED_DEPTH_MM, depths, depths_inside, nearest_gap, separate
 from digit.synthetic.poses import WRIST_DISTANCE_MM, sample_hands
 
 
@@ -32,6 +32,17 @@ def test_overlapping_spheres_are_pushed_apart_along_their_axis():
     distance = 2 * (offset + shift)
     assert abs(distance[0]) > 40 - 2 * ALLOWED_DEPTH_MM - 1
     assert np.linalg.norm(distance[1:]) < 2.0
+
+
+def test_the_quick_measure_finds_the_same_depths():
+    points, normals = sphere()
+    rng = np.random.default_rng(0)
+    for offset in ([12.0, 5, 0], [35.0, 0, 0], [90.0, 0, 0]):
+        moved = points + offset + rng.normal(0, 1, points.shape)
+        depth, nearest, _ = depths(moved, points, normals)
+        quick, quick_nearest, _ = depths_inside(moved, points, normals)
+        np.testing.assert_allclose(quick, depth, atol=0.1)
+        np.testing.assert_array_equal(quick_nearest[quick > 0.5], nearest[quick > 0.5])
 
 
 def test_the_nearest_gap_closes_the_distance():

@@ -16,6 +16,15 @@ def test_the_demo_from_nothing(planned, tmp_path):
     assert {name: jobs[name] for name in expected} == expected
 
 
+def test_the_weights_that_ship_are_made_by_one_command(planned, snakemake, tmp_path):
+    weights = ["--configfile", ROOT / "config.yaml", ROOT / "workflow" / "configs" / "weights.yaml"]
+    jobs = planned(tmp_path, *weights)
+    expected = {"synthesize": 1, "images_shard": 12, "parts_shard": 12, "train_experiment": 1, "report": 1}
+    assert {name: jobs[name] for name in expected} == expected and jobs["evaluate_experiment"] == 2
+    listing = snakemake(tmp_path, "--dry-run", *weights)
+    assert "Training small" in listing and "Training tiny" not in listing
+
+
 def test_each_target_plans_what_it_needs_and_no_more(planned, tmp_path):
     always = {"settings", "synthesize", "check_split"}
     needs = {
