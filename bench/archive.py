@@ -20,7 +20,7 @@ from digit.run.layout import Layout
 from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
-from digit.store.earlier import kept_path
+from digit.store.shard_cache import kept_path
 
 FASTER, FEWER_BYTES = 3.0, 2.0
 PICTURES, PIECE_BYTES = 256, 200_000_003

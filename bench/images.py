@@ -17,7 +17,7 @@ from digit.run.layout import Layout
 from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
-from digit.store.earlier import Earlier
+from digit.store.shard_cache import ShardCache
 from digit.store.shards import Store
 
 FASTER, OF_COPYING, OF_BYTES = 30, 1.3, 1.11
@@ -69,11 +69,11 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     def clear() -> None:
         for path in (store, png, png.with_name(png.name + "-lock")):
             path.unlink(missing_ok=True)
-        for path in (copies, Earlier.kept(store).parent):
+        for path in (copies, ShardCache.kept(store).parent):
             shutil.rmtree(path, ignore_errors=True)
 
     def pack() -> None:
-        assert not store.exists() and Earlier(store).header == {}, "an earlier store would spare reading files"
+        assert not store.exists() and ShardCache(store).header == {}, "an earlier store would spare reading files"
         images(config, fabricate.SPLIT, 0)
 
     sides = {

@@ -13,9 +13,9 @@ from digit.run.console import log, track
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples.index import SplitIndex, open_index
-from digit.store.earlier import Earlier
 from digit.store.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_check
 from digit.store.image_source import ImageSource
+from digit.store.shard_cache import ShardCache
 from digit.store.shards import write_shard
 
 LISTED = 50
@@ -40,7 +40,7 @@ def images(config: Config, split: str, shard: int) -> None:
     rows = index.shard_rows(config.data.shards, shard)
     rows = rows[np.argsort(index.file_name[rows], kind="stable")]
     path = layout.images(split, shard)
-    earlier = Earlier(path)
+    cache = ShardCache(path)
     header: dict[str, Any] = {
         "stage": "images",
         "split": split,
@@ -51,16 +51,16 @@ def images(config: Config, split: str, shard: int) -> None:
         "excluded": {},
     }
     suspects = _suspects(config, split)
-    files = _files(config, index, rows, suspects, earlier)
-    if files and files.unchanged() and _allows(config, earlier.header, header) and earlier.restore():
-        header, words = earlier.header, "nothing has changed"
-        earlier.keep(earlier.sources)
+    files = _files(config, index, rows, suspects, cache)
+    if files and files.unchanged() and _allows(config, cache.header, header) and cache.restore():
+        header, words = cache.header, "nothing has changed"
+        cache.keep(cache.sources)
     else:
         items = _sound_images(config, index, rows, files, suspects, header["excluded"])
         count = write_shard(path, items, lambda: header)
         words = f"{count} images, {files.used if files else 0} of them from before"
-        earlier.keep(files.sources if files else None)
-    earlier.forget_surplus(config.data.shards)
+        cache.keep(files.sources if files else None)
+    cache.forget_surplus(config.data.shards)
     for name, reason in header["excluded"].items():
         log.warning("images %s: left out %s: %s", split, name, reason)
     megabytes = path.stat().st_size / 1e6
@@ -68,12 +68,12 @@ def images(config: Config, split: str, shard: int) -> None:
 
 
 def _files(
-    config: Config, index: SplitIndex, rows: np.ndarray, suspects: set[str], earlier: Earlier
+    config: Config, index: SplitIndex, rows: np.ndarray, suspects: set[str], cache: ShardCache
 ) -> ImageFiles | None:
     """JPEG files of ``rows``, or None where images come from the original's store."""
     if config.data.image_lmdb is not None:
         return None
-    return ImageFiles(open_images(config, index.split), index.keys(rows), suspects, earlier)
+    return ImageFiles(open_images(config, index.split), index.keys(rows), suspects, cache)
 
 
 def _suspects(config: Config, split: str) -> set[str]:

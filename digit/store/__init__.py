@@ -6,6 +6,6 @@
 - :mod:`png`: what can be said about a PNG file without decoding it
 - :mod:`masks`: part masks as PNG, read and written
 - :mod:`image_source`, :mod:`image_files`: where image files come from, and those of one shard
-- :mod:`earlier`: what an earlier run of the same job left
+- :mod:`shard_cache`: what an earlier run of the same job left
 - :mod:`prefetch`: slow things done a little ahead of their use
 """

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from digit.run.errors import UserError
 from digit.run.files import read_json
-from digit.store.earlier import Earlier, Sources
 from digit.store.image_source import ImageSource
 from digit.store.jpeg import Signature, find_damage, find_damage_inside
+from digit.store.shard_cache import ShardCache, Sources
 
 MOST_LEFT_OUT = 0.5
 """Share of the images of a shard, or of a split, that may be left out; of more than that, the folder is in doubt."""
@@ -41,29 +41,29 @@ class ImageFiles:
         UserError: when a file cannot be looked at.
     """
 
-    def __init__(self, source: ImageSource, names: Sequence[str], suspects: set[str], earlier: Earlier) -> None:
-        """Look at the files that ``earlier`` knows.
+    def __init__(self, source: ImageSource, names: Sequence[str], suspects: set[str], cache: ShardCache) -> None:
+        """Look at the files that ``cache`` knows.
 
         Args:
             source: where they come from.
             names: their names there.
             suspects: those that are decoded, because ``check`` found them damaged.
-            earlier: the earlier shard of the job.
+            cache: the earlier shard of the job.
         """
         self.source, self._names, self._suspects = source, names, suspects.intersection(names)
-        self._earlier = earlier
+        self._cache = cache
         self.sources = Sources(str(Path(source.place).absolute()))
         """What was read, once :meth:`read` has ended."""
         self.used = 0
         """Files that :meth:`read` took from the earlier shard."""
-        self._known = earlier.sources.files if earlier.sources.root == self.sources.root else {}
+        self._known = cache.sources.files if cache.sources.root == self.sources.root else {}
         now = source.visit(source.signature, names) if self._known else ()
         self._now = dict(zip(names, now, strict=True)) if self._known else {}
 
     def unchanged(self) -> bool:
         """Say whether all files are those that the earlier shard was made from, and it lacks all suspects."""
         same = bool(self._known) and self._now == self._known
-        return same and self._suspects <= self._earlier.header.get("excluded", {}).keys()
+        return same and self._suspects <= self._cache.header.get("excluded", {}).keys()
 
     def read(self, widths: Sequence[int], heights: Sequence[int]) -> Iterator[bytes | str]:
         """Contents of sound files, and of the others what is wrong with them.
@@ -87,7 +87,7 @@ class ImageFiles:
         """Content, or why there is none; signature; and whether it comes from the earlier shard."""
         now = self._now.get(name)
         if now is not None and now == self._known.get(name):
-            content = self._earlier.find(name)
+            content = self._cache.find(name)
             if content is not None:
                 return content, now, True
         return *self.source.read(name), False

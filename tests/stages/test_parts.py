@@ -29,7 +29,7 @@ from digit.samples.index import COLUMNS, open_index, write_index
 from digit.skeleton import LABEL_NAMES
 from digit.stages.parts import parts
 from digit.stages.sheet import contact_sheet
-from digit.store.earlier import Earlier
+from digit.store.shard_cache import ShardCache
 from digit.store.shards import Store, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
@@ -391,7 +391,7 @@ def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog
     parts(fresh, "train", 0)
     config = make_config(tmp_path, columns)
     parts(config, "train", 0)
-    table = Earlier.kept(Layout.of(config).fit("train", 0))
+    table = ShardCache.kept(Layout.of(config).fit("train", 0))
     of_first_run = table.read_bytes()
     make_config(tmp_path, moved)
     parts(config, "train", 0)

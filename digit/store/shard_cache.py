@@ -26,7 +26,7 @@ class Sources:
     """Signature of each by name, taken before it was read; None where there was no file."""
 
 
-class Earlier:
+class ShardCache:
     """The outputs of a job as an earlier run left them: its shard, what that was made from, and files beside it.
 
     A finished output is kept under a second name, ``.previous/<name>``: a hard link, which takes no space. Snakemake
