@@ -51,12 +51,12 @@ def table(results: list[dict[str, Any]]) -> str:
         cells = [result["name"], result["unit"], *(_shown(result[side]) for side in ("ours", "plain", "limit"))]
         cells += [f"{_shown(result['ratio'])} x", f"{result['n']:,} ({result['n_plain']:,})"]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| job | goal | measured | |", "| --- | --- | --- | --- |"]
+    lines += ["", "| job | target | measured | |", "| --- | --- | --- | --- |"]
     for result in results:
-        for goal in result["goals"]:
-            sign = ">=" if goal["at_least"] else "<="
-            verdict = "met" if goal["met"] else "**missed**"
-            row = (result["name"], f"{goal['what']} {sign} {goal['bound']:g}", _shown(goal["measured"]), verdict)
+        for target in result["targets"]:
+            sign = ">=" if target["at_least"] else "<="
+            verdict = "met" if target["met"] else "**missed**"
+            row = (result["name"], f"{target['what']} {sign} {target['bound']:g}", _shown(target["measured"]), verdict)
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join([machine(), "", *lines])
 

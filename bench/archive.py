@@ -12,7 +12,7 @@ import typer
 
 from bench import fabricate
 from bench.images import by_size
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, show
+from bench.measure import Target, Result, alternate, command, in_fresh_process, show
 from bench.released import BATCH, member, write_pieces
 from digit.archive.members import KEPT, open_members
 from digit.config import Config
@@ -103,16 +103,16 @@ def _measure(config: Config, folder: Path, repetitions: int) -> Result:
     extra = _header_passes(pieces, kept, folder, count)
     clear()
     (our_files, our_bytes), (plain_files, plain_bytes) = left["ours"], left["plain"]
-    goals = (
-        Goal("times faster than unpacking and packing", best["plain"] / best["ours"], FASTER),
-        Goal("times fewer bytes written", plain_bytes / our_bytes, FEWER_BYTES),
+    targets = (
+        Target("times faster than unpacking and packing", best["plain"] / best["ours"], FASTER),
+        Target("times fewer bytes written", plain_bytes / our_bytes, FEWER_BYTES),
     )
     extra |= {"cpu_ms_an_image": min(cpu["ours"]) / count * 1e3, "cpu_ratio": min(cpu["plain"]) / min(cpu["ours"])}
     extra |= {"files_created": our_files, "files_created_plain": plain_files}
     extra |= {"bytes_written": our_bytes, "bytes_written_plain": plain_bytes}
     per_image = {side: value / count * 1e3 for side, value in best.items()}
     sides = per_image["ours"], per_image["plain"], per_image["limit"]
-    return Result("archive", "ms an image", *sides, count, count, goals, extra)
+    return Result("archive", "ms per image", *sides, count, count, targets, extra)
 
 
 def unpack(pieces: list[Path], folder: Path) -> None:

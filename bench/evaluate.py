@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, use_one_core
+from bench.measure import Target, Result, alternate, command, in_fresh_process, use_one_core
 from bench.plain import evaluate as plain
 from bench.plain import index as plain_index
 from digit import metrics, scoring
@@ -57,12 +57,12 @@ def _measure(config: Config, pickles: Path, samples_plain: int, repetitions: int
     }
     best = {side: min(times) for side, times in alternate(sides, repetitions).items()}
     ours, theirs = best["ours"] / len(table), best["plain"] / len(chosen)
-    goals = (
-        Goal("times faster than plain", theirs / ours, FASTER),
-        Goal("seconds for 100,000 samples", ours * 1e5, SECONDS_FOR_100_000, at_least=False),
+    targets = (
+        Target("times faster than plain", theirs / ours, FASTER),
+        Target("seconds for 100,000 samples", ours * 1e5, SECONDS_FOR_100_000, at_least=False),
     )
     extra = {"samples_per_second": 1 / ours}
-    return Result("evaluate", "ms a sample", ours * 1e3, theirs * 1e3, None, len(table), len(chosen), goals, extra)
+    return Result("evaluate", "ms per sample", ours * 1e3, theirs * 1e3, None, len(table), len(chosen), targets, extra)
 
 
 def made_up_outputs(rows: np.ndarray, seed: int = 0) -> Outputs:

@@ -19,7 +19,7 @@ from digit.store.shards import write_shard
 SPLIT = "train"
 CAMERAS = 80
 FRAMES_PER_CAPTURE = 640
-"""About 51,000 images a capture, as in the training split of the release."""
+"""About 51,000 images per capture, as in the training split of the release."""
 SEQUENCES = ("0007_thumbup_normal", "0266_dh_pray", "0390_dh_touchROM", "ROM03_LT_No_Occlusion")
 LANDSCAPE, PORTRAIT = (512, 334), (334, 512)
 
@@ -41,7 +41,7 @@ def configuration(folder: Path, name: str, **sections: dict[str, Any]) -> Config
 
 
 def pictures(folder: Path, images: int) -> Config:
-    """Make (or find) an embedded data set whose training split has about ``images`` images, 8 views a frame."""
+    """Make (or find) an embedded data set whose training split has about ``images`` images, 8 views per frame."""
     sizes = {"train_images": images, "val_images": 8, "test_images": 8, "cameras": 8, "captures": 4}
     config = configuration(folder, f"pictures-{images}", synthetic=sizes)
     if not Layout.of(config).dataset.is_dir():

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process
+from bench.measure import Target, Result, alternate, command, in_fresh_process
 from bench.plain import images as plain
 from digit.config import Config
 from digit.run.layout import Layout
@@ -92,13 +92,15 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     ours, limit, theirs = best["ours"] / len(names), best["limit"] / len(names), best["plain"] / len(subset)
     size = store.stat().st_size / jpeg_bytes
     clear()
-    goals = (
-        Goal("times faster than plain", theirs / ours, FASTER),
-        Goal("times as long as copying the files", ours / limit, OF_COPYING, at_least=False),
-        Goal("store over JPEG bytes", size, OF_BYTES, at_least=False),
+    targets = (
+        Target("times faster than plain", theirs / ours, FASTER),
+        Target("times as long as copying the files", ours / limit, OF_COPYING, at_least=False),
+        Target("store over JPEG bytes", size, OF_BYTES, at_least=False),
     )
     extra = {"mean_jpeg_kb": jpeg_bytes / len(names) / 1e3, "images_per_second": 1 / ours}
-    return Result("images", "ms an image", ours * 1e3, theirs * 1e3, limit * 1e3, len(names), len(subset), goals, extra)
+    return Result(
+        "images", "ms per image", ours * 1e3, theirs * 1e3, limit * 1e3, len(names), len(subset), targets, extra
+    )
 
 
 def require_equal(store: Store, png: Path, source: Path, names: list[str], subset: list[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, command, in_fresh_process, private_mb, typical, watching_memory
+from bench.measure import Target, Result, command, in_fresh_process, private_mb, typical, watching_memory
 from bench.plain import index as plain
 from digit import geometry
 from digit.config import AugmentSettings, Config, ModelSettings
@@ -66,22 +66,22 @@ def _result(
     extra: dict[str, Any] = {"json_mb": json_mb, "private_mb_added": added["ours"]}
     extra["private_mb_of_process"] = opened["ours"][0]["private_mb"]
     extra |= {"parse_seconds": parsed["ours"]["seconds"], "parse_peak_mb": parsed["ours"]["peak_mb"]}
-    goals = []
+    targets = []
     if "plain" in seconds:
         require_equal(opened["ours"][0]["compared"], opened["plain"][0]["compared"])
         extra |= {"plain_private_mb_added": added["plain"]}
         extra |= {"plain_parse_seconds": parsed["plain"]["seconds"], "plain_parse_peak_mb": parsed["plain"]["peak_mb"]}
-        goals += [
-            Goal("times faster than plain", seconds["plain"] / seconds["ours"], FASTER),
-            Goal("plain memory over ours", added["plain"] / max(added["ours"], 0.1), SMALLER),
+        targets += [
+            Target("times faster than plain", seconds["plain"] / seconds["ours"], FASTER),
+            Target("plain memory over ours", added["plain"] / max(added["ours"], 0.1), SMALLER),
         ]
-    goals += [
-        Goal("seconds to open", seconds["ours"], SECONDS, at_least=False),
-        Goal("private MB added to a process", added["ours"], PRIVATE_MB, at_least=False),
+    targets += [
+        Target("seconds to open", seconds["ours"], SECONDS, at_least=False),
+        Target("private MB added to a process", added["ours"], PRIVATE_MB, at_least=False),
     ]
     plain_seconds = seconds.get("plain")
     n_plain = samples if plain_seconds else 0
-    return Result("index", "s to open", seconds["ours"], plain_seconds, None, samples, n_plain, tuple(goals), extra)
+    return Result("index", "s to open", seconds["ours"], plain_seconds, None, samples, n_plain, tuple(targets), extra)
 
 
 def open_ours(config: Config) -> dict[str, Any]:

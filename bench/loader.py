@@ -10,7 +10,7 @@ import typer
 from torch.utils.data import default_collate
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, use_one_core
+from bench.measure import Target, Result, alternate, command, in_fresh_process, use_one_core
 from bench.plain import images as plain_images
 from bench.plain import index as plain_index
 from bench.plain.loader import PlainDataset, pack_masks
@@ -59,13 +59,13 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     }
     best = {side: min(times) for side, times in alternate(sides, repetitions).items()}
     cost, limit, plain = best["ours"] / len(ours), best["limit"] / len(ours), best["plain"] / len(theirs)
-    goals = (
-        Goal("times faster than plain", plain / cost, FASTER),
-        Goal("times as long as bare JPEG decoding", cost / limit, OF_DECODING, at_least=False),
+    targets = (
+        Target("times faster than plain", plain / cost, FASTER),
+        Target("times as long as bare JPEG decoding", cost / limit, OF_DECODING, at_least=False),
     )
     extra = {"samples_per_second": 1 / cost, "plain_samples_per_second": 1 / plain}
     n, n_plain = len(ours), len(theirs)
-    return Result("loader", "ms a sample", cost * 1e3, plain * 1e3, limit * 1e3, n, n_plain, goals, extra)
+    return Result("loader", "ms per sample", cost * 1e3, plain * 1e3, limit * 1e3, n, n_plain, targets, extra)
 
 
 def _batches(count: int) -> list[range]:

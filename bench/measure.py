@@ -26,7 +26,7 @@ from bench import fabricate
 
 
 @dataclass(frozen=True)
-class Goal:
+class Target:
     """A promise of issue 4 and what was measured."""
 
     what: str
@@ -41,7 +41,9 @@ class Goal:
 
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
-        return f"{self.what}: {self.measured:.3g}, goal {sign} {self.bound:g}, {'met' if self.met else 'goal missed'}"
+        return (
+            f"{self.what}: {self.measured:.3g}, target {sign} {self.bound:g}, {'met' if self.met else 'target missed'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Result:
     n: int
     """Items that our side, and the limit, worked on."""
     n_plain: int
-    goals: tuple[Goal, ...] = ()
+    targets: tuple[Target, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -66,7 +68,7 @@ class Result:
 
     def document(self) -> dict[str, Any]:
         """As one JSON object."""
-        goals = [asdict(goal) | {"met": goal.met} for goal in self.goals]
+        targets = [asdict(target) | {"met": target.met} for target in self.targets]
         return {
             "name": self.name,
             "ours": self.ours,
@@ -76,7 +78,7 @@ class Result:
             "unit": self.unit,
             "n": self.n,
             "n_plain": self.n_plain,
-            "goals": goals,
+            "targets": targets,
             **self.extra,
         }
 
@@ -97,8 +99,8 @@ def show(result: Result) -> None:
     console.print(table)
     for name, value in result.extra.items():
         console.print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}", highlight=False)
-    for goal in result.goals:
-        console.print(str(goal), style="green" if goal.met else "bold red", highlight=False)
+    for target in result.targets:
+        console.print(str(target), style="green" if target.met else "bold red", highlight=False)
     sys.stdout.write(json.dumps(result.document()) + "\n")
     sys.stdout.flush()
 

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, use_one_core
+from bench.measure import Target, Result, alternate, command, in_fresh_process, use_one_core
 from bench.plain.parts import Painter
 from digit.config import Config
 from digit.hand.mano import load_hands
@@ -44,16 +44,16 @@ def run(
         index(config, fabricate.SPLIT)
     cost, plain = in_fresh_process(_measure, whole, folder / "plain-parts", samples_plain, repetitions)
     together = _seconds_on_two_cores(whole, halves, repetitions)
-    goals = (
-        Goal("times faster than plain", plain / cost, FASTER),
-        Goal("times faster on two cores", together["one"] / together["two"], SCALING),
+    targets = (
+        Target("times faster than plain", plain / cost, FASTER),
+        Target("times faster on two cores", together["one"] / together["two"], SCALING),
     )
     extra = {"masks_per_second": 1 / cost, "plain_masks_per_second": 1 / plain}
-    return Result("parts", "ms a mask", cost * 1e3, plain * 1e3, None, samples, samples_plain, goals, extra)
+    return Result("parts", "ms per mask", cost * 1e3, plain * 1e3, None, samples, samples_plain, targets, extra)
 
 
 def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int) -> tuple[float, float]:
-    """Seconds a mask of our side and of the plain one, on one core."""
+    """Seconds per mask of our side and of the plain one, on one core."""
     use_one_core()
     table = open_index(Layout.of(config).index(fabricate.SPLIT))
     painter = Painter(table, load_hands(), folder)

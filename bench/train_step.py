@@ -27,7 +27,7 @@ from digit.skeleton import JOINT_COUNT, LABEL_COUNT
 
 Batch = dict[str, Tensor]
 DTYPES = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32}
-GOALS = {"samples a second of a full step, preset paper, H200": 1500.0, "times faster than plain": 3.0}
+TARGETS = {"samples per second of a full step, preset paper, H200": 1500.0, "times faster than plain": 3.0}
 MATRIX = {"cuda": 8192, "cpu": 1024}
 
 
@@ -194,7 +194,7 @@ def run(
     peak = peak_tflops(device, precision)
     return {
         "name": "train_step",
-        "unit": "ms a sample",
+        "unit": "ms per sample",
         "ours": 1e3 / found["whole step"],
         "plain": 1e3 / theirs,
         "ratio": found["whole step"] / theirs,
@@ -245,8 +245,10 @@ def main(words: list[str] | None = None) -> dict[str, Any]:
         f"{document['peak_tflops_of_a_matrix_product']:.3g} TFLOP/s on {document['device']}\n"
     )
     if on_gpu and options.preset == "paper":
-        for (what, bound), value in zip(GOALS.items(), (rates["whole step"], document["ratio"]), strict=True):
-            sys.stdout.write(f"{what}: {value:.3g}, goal >= {bound:g}, {'met' if value >= bound else 'goal missed'}\n")
+        for (what, bound), value in zip(TARGETS.items(), (rates["whole step"], document["ratio"]), strict=True):
+            sys.stdout.write(
+                f"{what}: {value:.3g}, target >= {bound:g}, {'met' if value >= bound else 'target missed'}\n"
+            )
     sys.stdout.write(json.dumps(document) + "\n")
     return document
 

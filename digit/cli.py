@@ -1,4 +1,4 @@
-"""The command ``digit``: one verb a stage.
+"""The command ``digit``: one verb per stage.
 
 Stage modules are imported inside the verbs, so that ``digit --help`` does not load torch.
 """

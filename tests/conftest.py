@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
-    """Folder of golden vectors: $DIGIT_GOLDEN, else tests/golden, else ../shared/golden."""
+    """Folder of golden vectors: $DIGIT_GOLDEN, else tests/golden, else one beside the repository."""
     chosen = os.environ.get("DIGIT_GOLDEN")
     candidates = [Path(chosen)] if chosen else [ROOT / "tests" / "golden", ROOT.parent / "shared" / "golden"]
     found = next((folder for folder in candidates if (folder / "meta.json").is_file()), None)

@@ -36,7 +36,7 @@ PROTOCOL_ORDER = [
 
 pytestmark = pytest.mark.skipif(
     not (FRAMES / "image2017.jpg").is_file(),
-    reason="the real frames (../shared/real_interhand) are not on this machine",
+    reason="the real frames are not on this machine",
 )
 
 

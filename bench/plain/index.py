@@ -1,4 +1,4 @@
-"""Annotations the plain way: pickled dictionaries, and one dictionary a sample in every process."""
+"""Annotations the plain way: pickled dictionaries, and one dictionary per sample in every process."""
 
 import json
 import pickle
@@ -30,7 +30,7 @@ def pickle_fits(names: list[str], errors_mm: np.ndarray, folder: Path) -> None:
 
 
 def open_split(folder: Path) -> list[dict[str, Any]]:
-    """One dictionary a sample: single hands first, then interacting ones."""
+    """One dictionary per sample: single hands first, then interacting ones."""
     documents = {}
     for kind in (*KINDS, "fits"):
         with (folder / f"{kind}.pkl").open("rb") as file:

@@ -1,4 +1,4 @@
-"""Feeding training the plain way: a sample at a time, PNG, three-channel masks, Python loops over joints."""
+"""Feeding training the plain way: one sample at a time, PNG, three-channel masks, Python loops over joints."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from digit.skeleton import MIRRORED_JOINTS, MIRRORED_LABELS
 
 
 class PlainDataset(Dataset):
-    """One dictionary of tensors a sample.
+    """One dictionary of tensors per sample.
 
     Args:
         samples: as :func:`bench.plain.index.open_split` makes them.

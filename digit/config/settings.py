@@ -271,7 +271,7 @@ class TrainingSettings:
         minimum=0,
     )
     compile: bool = _key(False, "Compile the network with torch.compile; falls back to plain torch with a warning.")
-    devices: int = _key(1, "GPUs a node, or processes on a CPU, that share each batch.", minimum=1)
+    devices: int = _key(1, "GPUs per node, or processes on a CPU, that share each batch.", minimum=1)
     nodes: int = _key(1, "Machines that share each batch, started by srun or torchrun.", minimum=1)
     gpu_ids: tuple[int, ...] | None = _key(
         None, "Which GPUs of the machine, instead of the first ones; as many as devices."
@@ -284,7 +284,7 @@ class TrainingSettings:
     )
     resume_ckpt: str | None = _key(
         None,
-        "State of another run's training (its last.ckpt) to go on from; interrupted runs need nothing.",
+        "State of another run's training (its last.ckpt) to resume; interrupted runs need nothing.",
         minLength=1,
     )
     logger: Literal["none", "wandb", "mlflow"] = _key(

@@ -37,7 +37,7 @@ def draw_skeleton(
         valid: (42,) bool; the others, and joints that are not finite, are left out.
         scale: enlarge the picture by this whole number first, so that small crops stay crisp.
         thickness: of the bones in px of the result; by default it follows the size of the result.
-        color: draw all in this colour instead of one hue a finger.
+        color: draw all in this colour instead of one hue per finger.
 
     Returns:
         (H * scale, W * scale, 3) uint8 RGB.

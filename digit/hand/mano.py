@@ -85,7 +85,7 @@ def load_hands(
         hand_model: ``open`` for the embedded hand, or a folder with MANO_RIGHT.pkl and MANO_LEFT.pkl.
         sealed_faces: the published part table ``sealed_faces.npy``; by default parts follow the skinning.
         joint_regressor: ``J_regressor_mano_ih26m.npy``, 21 x 778; the open hand brings its own. With MANO and
-            without it, MANO's own joints and single fingertip vertices stand in, and the log says so.
+            without it, MANO's own joints and single fingertip vertices are used, and the log says so.
 
     Raises:
         UserError: a file is missing, damaged, refused or does not belong to the model; the message names it.
@@ -98,7 +98,7 @@ def load_hands(
     models = files.models or load_open_hand()
     if files.models and files.regressor is None:
         log.warning(
-            "data.joint_regressor is not set: MANO's own joints and fingertip vertices stand in for InterHand2.6M's, "
+            "data.joint_regressor is not set: MANO's own joints and fingertip vertices replace InterHand2.6M's, "
             "so fit errors are approximate by several mm and data.max_fit_error_mm rejects other frames"
         )
     return Hands(*(_hand(models[side], side, files.regressor, files.parts) for side in ("right", "left")))

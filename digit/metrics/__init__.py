@@ -2,7 +2,7 @@
 
 Predictions and annotations become :class:`Errors` per sample (:func:`measure`, or :func:`measure_constant`
 for the mean-pose yardstick); :func:`tally` adds them up per frame; :func:`scalars`, :func:`intervals`,
-:func:`per_joint` and :func:`pck` read the sums, :func:`differences` those of two predictors. The definitions stand in
+:func:`per_joint` and :func:`pck` read the sums, :func:`differences` those of two predictors. The definitions are in
 docs/protocol.md.
 """
 

@@ -92,7 +92,7 @@ def _inside(folder: Path, kind: str) -> str:
     found = (*folder.glob("*/data.mdb"), *folder.glob("*/*/data.mdb"))
     stores = sorted(path.parent.relative_to(folder) for path in found)
     if not stores:
-        return f"is a folder without a data.mdb, so it is no store; {_REMEDIES[kind]}"
+        return f"is a folder without a data.mdb, so it is not a store; {_REMEDIES[kind]}"
     wanted = next((path for path in stores if path.name == _FILES[kind]), stores[0])
     return f"is the folder around {', '.join(map(str, stores))}; set {_KEYS[kind]} to {folder / wanted}"
 

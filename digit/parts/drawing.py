@@ -1,4 +1,4 @@
-"""Part masks drawn from hand fits. Hands are posed once a frame, in batches, and serve all cameras that see it."""
+"""Part masks drawn from hand fits. Hands are posed once per frame, in batches, and serve all cameras that see it."""
 
 import hashlib
 from collections.abc import Callable, Iterator

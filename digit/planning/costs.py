@@ -1,6 +1,6 @@
 """What a run will cost: jobs, core-hours, GPU-hours, disk and longest path, as an estimate with its inputs.
 
-The work of a stage is samples times seconds a sample, plus a start of every job (:mod:`digit.planning.rates`).
+The work of a stage is samples times seconds per sample, plus a start of every job (:mod:`digit.planning.rates`).
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ DISK_BYTES = {
     "synthesize": (26_000, "demo"),
     "index": (800, "demo"),
     "images": (33_000, "release: 2,590,347 images in an archive of 81.7 GB, as a store 1.07 times that"),
-    "parts": (5_000, "demo: 3.6 kB a mask, as a store 1.4 times that"),
+    "parts": (5_000, "demo: 3.6 kB per mask, as a store 1.4 times that"),
     "evaluate": (900, "predictions.npz"),
 }
-"""Bytes a sample, and where they come from."""
+"""Bytes per sample, and where they come from."""
 
 PNG_OVER_JPEG = 9
 """Size of an image in the original's store over that of its JPEG file: 9.0 to 9.6 for four frames of the release."""

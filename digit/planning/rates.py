@@ -21,12 +21,12 @@ DEFAULT_SECONDS = {
     "synthesize": (0.015, "demo of 2026-11-22: 0.06 s on two cores; eight are asked for"),
     "check": (0.001, "finding and decoding a file on a network file system, four cores"),
     "index": (26e-6, "docs/benchmarks.md: 35 s for 1,361,062 annotations"),
-    "images": (0.0003, "31 kB an image at 100 MB/s; docs/benchmarks.md: 0.07 ms without the disk"),
+    "images": (0.0003, "31 kB per image at 100 MB/s; docs/benchmarks.md: 0.07 ms without the disk"),
     "parts": (0.000692, "docs/benchmarks.md"),
     "contact sheet": (0.0, "seconds, whatever the size"),
     "report": (0.0, "seconds, whatever the size"),
 }
-"""Seconds a sample, and where they come from; of one core but for ``synthesize`` and ``check``."""
+"""Seconds per sample, and where they come from; of one core but for ``synthesize`` and ``check``."""
 
 GPU_TFLOPS = 30.0
 """Sustained by one GPU in mixed precision: an assumption, between a V100 and an A100."""
@@ -107,7 +107,7 @@ def samples_in(header: Path) -> int:
 def _by_arithmetic(experiment: Experiment, passes: int, gpus: int) -> Rate:
     """A training step costs three forward passes."""
     gflop = forward_gflop(experiment.model) * passes
-    source = f"{gflop:.3g} GFLOP a sample, {gpus} GPU(s) with {GPU_TFLOPS:g} TFLOP/s each (assumed)"
+    source = f"{gflop:.3g} GFLOP per sample, {gpus} GPU(s) with {GPU_TFLOPS:g} TFLOP/s each (assumed)"
     return Rate(gflop / (GPU_TFLOPS * 1e3 * gpus), 3 * START_SECONDS, source)
 
 
@@ -167,7 +167,7 @@ def _seconds_of(tsv: Path) -> float | None:
 
 
 def _line(points: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """Seconds a sample and seconds of a start, through the quickest of the smallest and of the largest measured jobs.
+    """Seconds per sample and seconds of a start, through the quickest of the smallest and of the largest measured jobs.
 
     None where the jobs are too alike, or too small, to tell a rate from a start.
     """

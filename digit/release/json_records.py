@@ -158,7 +158,7 @@ class JsonFile:
         line = np.count_nonzero(np.frombuffer(self.content, np.uint8, offset) == NEWLINE) + 1
         where = f"{self._place(offset)}byte {offset}, line {line}"
         if found:
-            return f"{where}: {found[1].decode()}, which is no number); {NO_NUMBER_REMEDY}"
+            return f"{where}: {found[1].decode()}, which is not a number); {NO_NUMBER_REMEDY}"
         return f"{where}: {message}); it is damaged; {self.remedy}"
 
 

@@ -115,7 +115,7 @@ def data_facts(config: Config, warnings: Sequence[str]) -> Facts:
     data = config.data
     if data.source == "synthetic":
         made = config.synthetic
-        source = f"synthetic, seed {config.run.seed}, {made.views} views, {made.cameras} cameras a frame"
+        source = f"synthetic, seed {config.run.seed}, {made.views} views, {made.cameras} cameras per frame"
     else:
         source = f"InterHand2.6M under {data.root}"
     hands = "the embedded open hand" if data.hand_model == "open" else "MANO"

@@ -102,7 +102,7 @@ def read_json(path: Path, remedy: str) -> Any:
 
 
 def finite(value: Any) -> float | None:
-    """A finite number as JSON can hold it; None for anything else, such as NaN or no number."""
+    """A finite number as JSON can hold it; None for anything else, such as NaN or text."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -40,7 +40,7 @@ class Layout:
         return cls(run=run, dataset=run / "dataset" if synthetic or not config.data.root else Path(config.data.root))
 
     def jpeg_folder(self) -> Path:
-        """Folder of the data set's JPEG files, one folder a split."""
+        """Folder of the data set's JPEG files, one folder per split."""
         return self.dataset / "images"
 
     def annotations(self, split: str) -> tuple[Path, ...]:

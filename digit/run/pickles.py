@@ -1,7 +1,7 @@
 """Reading pickles that others made without running what they ask for.
 
 The official MANO files are Python 2 pickles of numpy arrays, a scipy.sparse matrix and chumpy arrays. While such a
-file is read, every class it names is replaced by an inert stand-in that only keeps what it is given; any other name
+file is read, every class it names is replaced by an inert placeholder that only keeps what it is given; any other name
 is refused. Arrays are built afterwards, from checked types, shapes and bytes. chumpy itself is not needed.
 """
 
@@ -173,7 +173,7 @@ def _rebuild(kind: type, base: type, state: Any) -> Any:
 
 
 class _DataUnpickler(pickle.Unpickler):
-    """Knows stand-ins for numpy, scipy.sparse and chumpy; refuses every other name."""
+    """Knows placeholders for numpy, scipy.sparse and chumpy; refuses every other name."""
 
     _KNOWN: ClassVar[dict[str, dict[str, Any]]] = {
         "numpy": {"ndarray": _ArrayStandIn, "dtype": _DtypeStandIn},

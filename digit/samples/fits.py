@@ -251,7 +251,8 @@ def _pair(content: pa.Table) -> str | None:
 def _require_cover(covered: bool, rows: int, count: int, paths: Sequence[Path]) -> None:
     if not covered:
         raise UserError(
-            f"{paths[0]} and its sisters cover {rows} rows, the index has {count}; run parts again, all shards"
+            f"{paths[0]} and the other tables of the split cover {rows} rows, the index has {count}; "
+            "run parts again, all shards"
         )
 
 

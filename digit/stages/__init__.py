@@ -1,4 +1,4 @@
-"""One module a stage; stages meet in files and never import each other.
+"""One module per stage; stages meet in files and never import each other.
 
 :mod:`settings` lists the configuration keys that each one reads: a changed key reruns these stages and no others.
 """

@@ -83,7 +83,7 @@ def _duration(seconds: float) -> str:
 
 def _pace(rate: Rate) -> str:
     if not rate.seconds:
-        return f"{rate.start_s:.0f} s a job"
+        return f"{rate.start_s:.0f} s per job"
     if rate.seconds < 0.0001:
-        return f"{rate.seconds * 1e6:.0f} us a sample"
-    return f"{rate.seconds * 1e3:.2g} ms a sample"
+        return f"{rate.seconds * 1e6:.0f} us per sample"
+    return f"{rate.seconds * 1e3:.2g} ms per sample"

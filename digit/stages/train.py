@@ -195,7 +195,7 @@ def _prepare(
 
 def _file(key: str, name: str) -> Path:
     if not Path(name).is_file():
-        raise UserError(f"training.{key}: {name} is no file; give a checkpoint, or null")
+        raise UserError(f"training.{key}: {name} is not a file; give a checkpoint, or null")
     return Path(name)
 
 

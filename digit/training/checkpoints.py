@@ -37,7 +37,7 @@ class StateFiles:
 
     @property
     def resume(self) -> Path:
-        """State to go on from."""
+        """State to resume."""
         return self.folder / "resume.ckpt"
 
     @property
@@ -47,7 +47,7 @@ class StateFiles:
 
     @property
     def history(self) -> Path:
-        """One line an epoch."""
+        """One line per epoch."""
         return self.folder / "history.csv"
 
     def overlay(self, epoch: int) -> Path:

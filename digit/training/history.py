@@ -172,6 +172,6 @@ def is_measured(training: TrainingSettings, epoch: int) -> bool:
 
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write one line an epoch; what was not measured stays empty."""
+    """Write one line per epoch; what was not measured stays empty."""
     with replacing(path) as temporary:
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, float_format="%.6g")

@@ -15,9 +15,9 @@ import bench.index
 import bench.loader
 import bench.parts
 from bench.__main__ import BEGIN, END, PAGE, rewrite, table
-from bench.measure import Goal, Result, alternate, in_fresh_process, private_mb, show, watching_memory
+from bench.measure import Target, Result, alternate, in_fresh_process, private_mb, show, watching_memory
 
-KEYS = {"name", "ours", "plain", "ratio", "limit", "unit", "n", "n_plain", "goals"}
+KEYS = {"name", "ours", "plain", "ratio", "limit", "unit", "n", "n_plain", "targets"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def printed(result: Result, capsys: pytest.CaptureFixture) -> dict:
     document = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(document) >= KEYS
     assert document["ours"] > 0 and document["n"] > 0
-    assert document["goals"] and all(isinstance(goal["met"], bool) for goal in document["goals"])
+    assert document["targets"] and all(isinstance(target["met"], bool) for target in document["targets"])
     if document["plain"] is not None:
         assert document["ratio"] == pytest.approx(document["plain"] / document["ours"])
     return document
@@ -77,7 +77,7 @@ def test_evaluate(work, capsys, in_this_process):
 
 
 def test_a_result_without_the_plain_side(capsys):
-    document = printed(Result("index", "s", 0.1, None, None, 5, 0, (Goal("seconds", 0.1, 1, False),)), capsys)
+    document = printed(Result("index", "s", 0.1, None, None, 5, 0, (Target("seconds", 0.1, 1, False),)), capsys)
     assert document["plain"] is None and document["ratio"] is None
 
 
@@ -93,9 +93,9 @@ def test_disagreement_stops_a_benchmark():
 
 
 def test_goal_says_whether_it_is_met():
-    assert "goal missed" in str(Goal("times faster", 5.9, 6))
-    assert str(Goal("times faster", 6, 6)).endswith(", met")
-    assert "goal missed" in str(Goal("times as long", 1.31, 1.3, at_least=False))
+    assert "target missed" in str(Target("times faster", 5.9, 6))
+    assert str(Target("times faster", 6, 6)).endswith(", met")
+    assert "target missed" in str(Target("times as long", 1.31, 1.3, at_least=False))
 
 
 def test_sides_take_turns():
@@ -118,7 +118,9 @@ def test_memory_counts_what_is_written():
 
 
 def test_table_is_rewritten_between_the_markers(tmp_path):
-    result = Result("images", "ms", 0.5, 20.0, None, 100, 10, (Goal("times faster", 40, 30), Goal("size", 2, 1, False)))
+    result = Result(
+        "images", "ms", 0.5, 20.0, None, 100, 10, (Target("times faster", 40, 30), Target("size", 2, 1, False))
+    )
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     for ours in (0.5, 0.25):

@@ -24,7 +24,7 @@ def test_the_paper_without_any_finished_run(tmp_path, monkeypatch):
         **{"train digit": 1, "evaluate digit": 4, "report": 1},
     }
     assert costs["images"].samples == pytest.approx(sum(RELEASE.values()))
-    # 143 GFLOP a sample, 50 epochs; the same figure as the README's four days at 30 TFLOP/s.
+    # 143 GFLOP per sample, 50 epochs; the same figure as the README's four days at 30 TFLOP/s.
     assert costs["train digit"].gpu_hours == pytest.approx(3 * 47.7 * 50 * RELEASE["train"] / 30e3 / 3600, rel=0.05)
     assert costs["evaluate digit"].gpu_hours > 0 and costs["parts"].gpu_hours == 0
     assert all(cost.rate.source.startswith(("default", "143", "47.7")) for cost in costs.values())

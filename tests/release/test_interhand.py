@@ -225,7 +225,7 @@ def test_what_is_no_number_is_named_where_it_stands(tiny_release, kind, value):
     end = start + next(k for k, letter in enumerate(text[start:]) if letter in ",]")
     path.write_text(text[:start] + value + text[end:])
     (error,) = [error for error in errors_of(release) if str(path) in error]
-    assert f"byte {start}, line 1: {value}, which is no number); write a number in its place" in error
+    assert f"byte {start}, line 1: {value}, which is not a number); write a number in its place" in error
     assert {"camera": "1: ", "data": "annotations: record 11: "}.get(kind, "1: 110: ") in error
 
 

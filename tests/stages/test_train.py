@@ -58,7 +58,7 @@ def training_process(path: Path) -> subprocess.Popen:
 
 
 def kill_between_epochs(process: subprocess.Popen, folder: Path) -> None:
-    """Kill a training as soon as it has left a state to go on from."""
+    """Kill a training as soon as it has left a state to resume."""
     deadline = time.monotonic() + 120
     while not saved_state(folder).is_file():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()

@@ -9,7 +9,7 @@ SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "setup.sh"
 
 
 def _set_up(folder, python):
-    """Run the set-up with a stand-in for Python, given as the body of a shell script."""
+    """Run the set-up with a script instead of Python, given as the body of a shell script."""
     stub = folder / "python-stub"
     stub.write_text(f"#!/bin/bash\n{python}\n")
     stub.chmod(0o755)

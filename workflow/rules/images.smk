@@ -1,4 +1,4 @@
-# JPEG files are packed as they are, one LMDB file a shard.
+# JPEG files are packed as they are, one LMDB file per shard.
 
 
 rule images_shard:

@@ -26,7 +26,7 @@ def train_threads(training):
 
 
 def launcher(training):
-    """How Slurm starts one process a GPU on several nodes, in which Lightning finds its rank; else nothing.
+    """How Slurm starts one process per GPU on several nodes, in which Lightning finds its rank; else nothing.
 
     On one node, one process starts the others itself, with or without Slurm.
     """

@@ -28,7 +28,7 @@ rule train_experiment:
     resources:
         **train_resources(),
         mem_mb=growing(16000),
-        # Does not grow: a training out of time goes on where it stood.
+        # Does not grow: a training that runs out of time continues where it stopped.
         runtime=7 * 24 * 60,
     params:
         launcher=lambda wildcards: launcher(RUN.experiments[wildcards.experiment].training) or "",
