@@ -12,7 +12,7 @@ import typer
 
 from bench import fabricate
 from bench.images import by_size
-from bench.measure import Target, Result, alternate, command, in_fresh_process, show
+from bench.measure import Result, Target, alternate, command, in_fresh_process, show
 from bench.released import BATCH, member, write_pieces
 from digit.archive.members import KEPT, open_members
 from digit.config import Config

@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Target, Result, alternate, command, in_fresh_process, use_one_core
+from bench.measure import Result, Target, alternate, command, in_fresh_process, use_one_core
 from bench.plain import evaluate as plain
 from bench.plain import index as plain_index
 from digit import metrics, scoring

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Target, Result, alternate, command, in_fresh_process
+from bench.measure import Result, Target, alternate, command, in_fresh_process
 from bench.plain import images as plain
 from digit.config import Config
 from digit.run.layout import Layout

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Target, Result, command, in_fresh_process, private_mb, typical, watching_memory
+from bench.measure import Result, Target, command, in_fresh_process, private_mb, typical, watching_memory
 from bench.plain import index as plain
 from digit import geometry
 from digit.config import AugmentSettings, Config, ModelSettings

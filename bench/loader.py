@@ -10,7 +10,7 @@ import typer
 from torch.utils.data import default_collate
 
 from bench import fabricate
-from bench.measure import Target, Result, alternate, command, in_fresh_process, use_one_core
+from bench.measure import Result, Target, alternate, command, in_fresh_process, use_one_core
 from bench.plain import images as plain_images
 from bench.plain import index as plain_index
 from bench.plain.loader import PlainDataset, pack_masks

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Target, Result, alternate, command, in_fresh_process, use_one_core
+from bench.measure import Result, Target, alternate, command, in_fresh_process, use_one_core
 from bench.plain.parts import Painter
 from digit.config import Config
 from digit.hand.mano import load_hands

@@ -15,7 +15,7 @@ import bench.index
 import bench.loader
 import bench.parts
 from bench.__main__ import BEGIN, END, PAGE, rewrite, table
-from bench.measure import Target, Result, alternate, in_fresh_process, private_mb, show, watching_memory
+from bench.measure import Result, Target, alternate, in_fresh_process, private_mb, show, watching_memory
 
 KEYS = {"name", "ours", "plain", "ratio", "limit", "unit", "n", "n_plain", "targets"}
 
