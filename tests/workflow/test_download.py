@@ -58,7 +58,7 @@ def test_from_the_mirror_to_the_report(finished_workflow, released, tmp_path, sn
     piece = root / "archive" / pieces[1]
     piece.write_bytes(piece.read_bytes()[::-1])
     jobs = planned(run, *words, "--", "images")
-    assert jobs["images_shard"] == 4 and jobs["check_split"] == 2 and "download" not in jobs, "pieces are tracked"
+    assert jobs["check_split"] == 2 and "download" not in jobs, "pieces are tracked"
 
 
 def test_the_plan_downloads_first_and_asks_for_the_terms(released, tmp_path, planned, snakemake):
