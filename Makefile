@@ -16,7 +16,7 @@ REPORT := from digit.config import load_config as load; from digit.run.layout im
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test test-cluster bench lint format
+.PHONY: help demo test test-fast test-cluster bench lint format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,14 @@ demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 	@echo "The report is ready; open it in a browser:"
 	@echo "  $$($(BIN)/python -c "$(REPORT)")"
 
+# Test files run side by side, one thread each: more would only get in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
 test: $(READY)  ## Run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST) -n auto --maxprocesses 4
+
+test-fast: $(READY)  ## Run the tests that take no longer than a minute together
+	$(PYTEST) -n auto --maxprocesses 4 -m 'not slow'
 
 test-cluster: $(READY)  ## Run the workflow on a Slurm of its own (installs Debian's packages, if run as root)
 	$(BIN)/python -m pytest tests/cluster
