@@ -24,8 +24,9 @@ FLOORS = [
     ["original"],
     ["release", "parts"],
     # what joins several of them for the stages
-    ["synthetic", "scoring", "predictor", "archive"],
-    ["training", "report", "planning", "download"],
+    ["synthetic", "scoring", "archive"],
+    ["predictor", "download"],
+    ["training", "report", "planning"],
     ["stages"],
     ["cli"],
     ["__main__"],
