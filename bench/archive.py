@@ -12,7 +12,7 @@ import typer
 
 from bench import fabricate
 from bench.images import by_size
-from bench.measure import Result, Target, alternate, command, in_fresh_process, show
+from bench.measure import Result, Target, alternate, command, in_fresh_process
 from bench.released import BATCH, member, write_pieces
 from digit.archive.members import KEPT, open_members
 from digit.config import Config
@@ -20,14 +20,18 @@ from digit.run.layout import Layout
 from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
-from digit.store.shard_cache import kept_path
+from digit.store.shard_cache import ShardCache
 
 FASTER, FEWER_BYTES = 3.0, 2.0
 PICTURES, PIECE_BYTES = 256, 200_000_003
 CHUNK = 16 << 20
 
 
-def run(folder: Path, samples: int = 50_000, repetitions: int = 2) -> Result:
+def run(
+    folder: Path,
+    samples: Annotated[int, typer.Option(help="Images in the archive.")] = 50_000,
+    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 2,
+) -> Result:
     """Bring ``samples`` images from pieces into a store."""
     config = _prepare(folder, samples)
     return in_fresh_process(_measure, config, folder, repetitions)
@@ -63,7 +67,7 @@ def _measure(config: Config, folder: Path, repetitions: int) -> Result:
     def clear() -> None:
         for path in (store, plain_store, copy):
             path.unlink(missing_ok=True)
-        for path in (unpacked, kept, kept_path(store).parent, kept_path(plain_store).parent):
+        for path in (unpacked, kept, ShardCache.kept(store).parent, ShardCache.kept(plain_store).parent):
             shutil.rmtree(path, ignore_errors=True)
         os.sync()
 
@@ -152,15 +156,5 @@ def _header_passes(pieces: list[Path], kept: Path, folder: Path, count: int) -> 
     return seconds
 
 
-def main(
-    samples: Annotated[int, typer.Option(help="Images in the archive.")] = 50_000,
-    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 2,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; by default a temporary folder.")] = None,
-) -> None:
-    """Time reading an archive in place."""
-    with fabricate.workspace(folder) as work:
-        show(run(work, samples, repetitions))
-
-
 if __name__ == "__main__":
-    command(main)
+    command(run)

@@ -25,8 +25,8 @@ FLOORS = [
     ["release", "parts"],
     # what joins several of them for the stages
     ["synthetic", "scoring", "archive"],
-    ["predictor"],
-    ["training", "report", "planning", "download"],
+    ["predictor", "download"],
+    ["training", "report", "planning"],
     ["stages"],
     ["cli"],
     ["__main__"],
