@@ -14,7 +14,7 @@ import torch
 from digit.config import SPLITS, Config, Experiment
 from digit.model.halves import SUFFIX, write_safetensors
 from digit.model.network import Network, require_images_alone
-from digit.model.weights import load_model, own_experiment, preset_settings, released_layout
+from digit.model.weights import load_network, own_experiment, preset_settings, released_layout
 from digit.model.weights_file import read_weights
 from digit.original import writing as original_export
 from digit.release.interhand import Release
@@ -55,7 +55,7 @@ def export_weights(checkpoint: Path, output: Path, preset: str | None = None) ->
         raise UserError(f"{output}: is a folder; name the file to write")
     if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
         raise UserError(f"{output}: is the checkpoint itself; choose another name")
-    model = load_model(checkpoint, preset or "paper")
+    model = load_network(checkpoint, preset or "paper")
     if preset and model.settings != preset_settings(preset):
         log.warning("export: %s says how large its network is, so --preset %s is ignored", checkpoint, preset)
     if output.suffix == ".onnx":

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from digit.config import ModelSettings, resolve, to_dict
 from digit.model import inference
-from digit.model.weights import build_model, load_model, released_layout
+from digit.model.weights import build_model, load_network, released_layout
 from digit.run.files import read_json
 from digit.run.layout import Layout
 from digit.samples.opening import open_dataset
@@ -55,7 +55,7 @@ def evaluated(config, released, folder, **data):
 def test_the_same_predictions_four_ways(golden_config, released, tmp_path):
     dataset, _ = open_dataset(golden_config, "val", ModelSettings(), "rootnet")
     batch = dataset.__getitems__(range(len(dataset)))
-    memory = dataclasses.asdict(inference.run(load_model(released), [batch], torch.device("cpu")))
+    memory = dataclasses.asdict(inference.run(load_network(released), [batch], torch.device("cpu")))
 
     stages, metrics = evaluated(golden_config, released, golden_config.run.folder)
 

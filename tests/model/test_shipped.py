@@ -6,11 +6,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import digit
 from digit.config import resolve, to_dict
 from digit.model import shipped
 from digit.model.digit import Digit
-from digit.model.weights import load_model, released_layout
+from digit.model.weights import load_network, released_layout
 from digit.run import provenance
 from digit.run.errors import UserError
 from digit.stages.export import export_weights
@@ -50,7 +49,7 @@ def halves(checkpoint):
 
 def test_half_precision_is_half_as_large_and_answers_alike(checkpoint, halves):
     assert halves.stat().st_size < 0.55 * checkpoint.stat().st_size
-    ours, theirs = load_model(halves), load_model(checkpoint)
+    ours, theirs = load_network(halves), load_network(checkpoint)
     assert next(ours.parameters()).dtype == torch.float32 and not ours.training
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -65,7 +64,7 @@ def test_the_file_says_what_it_is_and_names_no_file(checkpoint, halves):
     assert settings["model"] == to_dict(EXPERIMENT)["model"] and settings["preset"] == "small"
     assert settings["training"]["resume_ckpt"] is settings["training"]["load_from"] is None
     assert history["checkpoint_sha256"] == provenance.sha256(checkpoint) and "git_commit" in history
-    assert load_model(halves).settings == EXPERIMENT.model
+    assert load_network(halves).settings == EXPERIMENT.model
 
 
 def test_a_weight_beyond_half_precision_is_refused(checkpoint, tmp_path):
@@ -82,23 +81,23 @@ def test_damaged_files_are_named(content, halves, tmp_path):
     path = tmp_path / "cut.safetensors"
     path.write_bytes(halves.read_bytes()[:5000] if content is None else content)
     with pytest.raises(UserError, match=r"cut\.safetensors: is damaged or no safetensors file"):
-        load_model(path)
+        load_network(path)
 
 
 def test_weights_are_loaded_by_name_and_must_be_those_that_were_shipped(halves, monkeypatch):
     monkeypatch.setattr(shipped, "FOLDER", halves.parent)
     monkeypatch.setitem(shipped.SHIPPED, "small", provenance.sha256(halves))
-    assert digit.load_model("small").settings == digit.load_model().settings == EXPERIMENT.model
+    assert load_network("small").settings == EXPERIMENT.model
     monkeypatch.setitem(shipped.SHIPPED, "small", "0" * 64)
     with pytest.raises(UserError, match=r"small\.safetensors: is not the file that came with digit"):
-        digit.load_model("small")
+        load_network("small")
     monkeypatch.setattr(shipped, "FOLDER", halves.parent / "gone")
     with pytest.raises(UserError, match=r"small\.safetensors: the weights that come with digit are missing"):
-        digit.load_model("small")
+        load_network("small")
 
 
 @pytest.mark.parametrize("name", shipped.SHIPPED)
 def test_what_is_shipped_is_there_small_and_described(name):
     path = shipped.shipped_file(name)
     assert path.stat().st_size < 12e6 and path.with_suffix(".md").is_file()
-    assert digit.load_model(name).settings.backbone
+    assert load_network(name).settings.backbone

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -249,8 +250,9 @@ def test_a_store_and_a_table_from_before_there_was_a_pair_are_read(config):
 
 
 def test_stores_are_closed_when_workers_start(config):
-    dataset = training_data(config)
-    assert dataset.images._shards is None and dataset.masks.store._shards is None
+    training_data(config)
+    opened = [file.path for file in psutil.Process().open_files()]
+    assert not [path for path in opened if path.startswith(config.run.folder) and path.endswith(".lmdb")]
 
 
 def test_each_file_is_looked_up_in_one_shard(config, monkeypatch):

@@ -13,7 +13,7 @@ import yaml
 
 from digit.config import resolve, to_dict
 from digit.model.create import create_network
-from digit.model.weights import PREFIX, load_model
+from digit.model.weights import PREFIX, load_network
 from digit.run.errors import UserError
 from digit.run.files import write_json
 from digit.stages.evaluate import evaluate
@@ -116,13 +116,13 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
     with_experiments(evaluated_run, internet=PARTLESS["internet"])
     checkpoint = evaluated_run.layout.train("internet") / "best.ckpt"
     image = next((evaluated_run.layout.jpeg_folder() / "test").rglob("*.jpg"))
-    assert predict(checkpoint, image, tmp_path / "out", hand_threshold=0.0)[0].is_file()
+    assert predict(checkpoint, image, tmp_path / "out", hand_threshold=0.0).poses[0].is_file()
     export_weights(checkpoint, tmp_path / "network.onnx", "tiny")
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     assert [output.name for output in session.get_outputs()] == ["joint_xyz", "rel_root_depth", "hand_logits"]
     pictures = torch.rand(3, 3, 64, 64)
     with torch.inference_mode():
-        expected = load_model(checkpoint)(pictures).joint_xyz
+        expected = load_network(checkpoint)(pictures).joint_xyz
     np.testing.assert_allclose(session.run(["joint_xyz"], {"images": pictures.numpy()})[0], expected, atol=1e-3)
     properties = {item.key: item.value for item in onnx.load(tmp_path / "network.onnx").metadata_props}
     assert "segm_logits" not in json.loads(properties["units"])

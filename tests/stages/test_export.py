@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from digit.config import merge, resolve, to_dict
-from digit.model.weights import load_model
+from digit.model.weights import load_network
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples.dataset import read_image, read_mask
@@ -255,10 +255,10 @@ def test_masks_need_their_fit_errors(evaluated_run, exported):
 
 
 def test_weights_as_onnx_and_in_the_released_layout(evaluated_run, tmp_path):
-    model = load_model(evaluated_run.checkpoint)
+    model = load_network(evaluated_run.checkpoint)
     export_weights(evaluated_run.checkpoint, tmp_path / "tiny.pt", "paper")
     export_weights(evaluated_run.checkpoint, tmp_path / "tiny.onnx", "paper")
-    released = load_model(tmp_path / "tiny.pt", preset="tiny")
+    released = load_network(tmp_path / "tiny.pt", preset="tiny")
     session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx")
     for count in (1, 4, 7):
         pictures = torch.rand(count, 3, 64, 64)
