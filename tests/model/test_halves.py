@@ -1,4 +1,4 @@
-"""Weights in half precision: there and back, what is refused, and those that come with the package."""
+"""Weights in half precision: there and back, and what is refused."""
 
 import json
 
@@ -7,7 +7,6 @@ import torch
 from safetensors import safe_open
 
 from digit.config import resolve, to_dict
-from digit.model import shipped
 from digit.model.digit import Digit
 from digit.model.weights import load_network, released_layout
 from digit.run import provenance
@@ -82,22 +81,3 @@ def test_damaged_files_are_named(content, halves, tmp_path):
     path.write_bytes(halves.read_bytes()[:5000] if content is None else content)
     with pytest.raises(UserError, match=r"cut\.safetensors: is damaged or no safetensors file"):
         load_network(path)
-
-
-def test_weights_are_loaded_by_name_and_must_be_those_that_were_shipped(halves, monkeypatch):
-    monkeypatch.setattr(shipped, "FOLDER", halves.parent)
-    monkeypatch.setitem(shipped.SHIPPED, "small", provenance.sha256(halves))
-    assert load_network("small").settings == EXPERIMENT.model
-    monkeypatch.setitem(shipped.SHIPPED, "small", "0" * 64)
-    with pytest.raises(UserError, match=r"small\.safetensors: is not the file that came with digit"):
-        load_network("small")
-    monkeypatch.setattr(shipped, "FOLDER", halves.parent / "gone")
-    with pytest.raises(UserError, match=r"small\.safetensors: the weights that come with digit are missing"):
-        load_network("small")
-
-
-@pytest.mark.parametrize("name", shipped.SHIPPED)
-def test_what_is_shipped_is_there_small_and_described(name):
-    path = shipped.shipped_file(name)
-    assert path.stat().st_size < 12e6 and path.with_suffix(".md").is_file()
-    assert load_network(name).settings.backbone
