@@ -20,6 +20,9 @@ from digit.skeleton import HAND_TYPES, JOINT_NAMES, PARENTS
 
 ROOT = Path(__file__).parents[1]
 
+MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou")
+"""Columns of a training's history."""
+
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
@@ -245,9 +248,6 @@ def make_run(folder, root):
         }
     )
     return Run(config, Layout.of(config))
-
-
-MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou")
 
 
 def write_training(run, name, seed):

@@ -11,7 +11,6 @@ from digit.config import Experiment, ModelSettings, resolve
 from digit.config.presets import PRESETS
 from digit.model.create import create_network
 from digit.model.network import Network
-from digit.model.shipped import SHIPPED, shipped_file
 from digit.model.weights_file import read_weights
 from digit.run.errors import UserError
 
@@ -25,8 +24,7 @@ def load_network(weights: str | Path, preset: str | ModelSettings = "paper") -> 
     """Load a network in evaluation mode.
 
     Args:
-        weights: the name of weights that come with digit, or a file: one of our checkpoints or ``.safetensors``, the
-            released ``.pt`` or a ``.ckpt`` of the original.
+        weights: one of our checkpoints or ``.safetensors``, the released ``.pt`` or a ``.ckpt`` of the original.
         preset: sizes of the network when the file does not say: ``paper``, ``tiny`` or settings of its own.
 
     Raises:
@@ -34,8 +32,7 @@ def load_network(weights: str | Path, preset: str | ModelSettings = "paper") -> 
             tensors without usable numbers; or when there is no such preset.
     """
     given = preset if isinstance(preset, ModelSettings) else preset_settings(preset)
-    weights = shipped_file(weights) if isinstance(weights, str) and weights in SHIPPED else Path(weights)
-    content = read_weights(weights)
+    content = read_weights(Path(weights))
     own = own_experiment(content, str(weights))
     return build_model(given if own is None else own.model, _tensors(content, str(weights)), str(weights))
 

@@ -61,7 +61,7 @@ def test_a_preset_that_is_not_used_is_said(evaluated_run, tmp_path, caplog):
 
 
 def test_an_unknown_ending_is_refused(evaluated_run, tmp_path):
-    with pytest.raises(UserError, match=r"\.onnx or \.pt"):
+    with pytest.raises(UserError, match=r"\.onnx, \.pt or \.safetensors"):
         export_network(evaluated_run.checkpoint, tmp_path / "tiny.weights", "paper")
     assert not (tmp_path / "tiny.weights").exists()
 

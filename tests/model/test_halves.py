@@ -1,19 +1,17 @@
-"""Weights in half precision: there and back, what is refused, and those that come with the package."""
+"""Weights in half precision: there and back, and what is refused."""
 
 import json
 
 import pytest
 import torch
-from digit.stages.export import export_weights
 from safetensors import safe_open
 
-import digit
 from digit.config import resolve, to_dict
-from digit.model import shipped
 from digit.model.digit import Digit
 from digit.model.weights import load_network, released_layout
 from digit.run import provenance
 from digit.run.errors import UserError
+from digit.stages.export_network import export_network
 
 EXPERIMENT = resolve(
     {
@@ -44,7 +42,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def halves(checkpoint):
     path = checkpoint.with_name("small.safetensors")
-    export_weights(checkpoint, path)
+    export_network(checkpoint, path)
     return path
 
 
@@ -73,7 +71,7 @@ def test_a_weight_beyond_half_precision_is_refused(checkpoint, tmp_path):
     content["state_dict"]["model.pose_reg.conv_hm.weight"][0, 0] = 1e6
     torch.save(content, tmp_path / "large.ckpt")
     with pytest.raises(UserError, match=r"conv_hm\.weight is too large for half precision"):
-        export_weights(tmp_path / "large.ckpt", tmp_path / "large.safetensors")
+        export_network(tmp_path / "large.ckpt", tmp_path / "large.safetensors")
     assert not (tmp_path / "large.safetensors").exists()
 
 
@@ -83,22 +81,3 @@ def test_damaged_files_are_named(content, halves, tmp_path):
     path.write_bytes(halves.read_bytes()[:5000] if content is None else content)
     with pytest.raises(UserError, match=r"cut\.safetensors: is damaged or no safetensors file"):
         load_network(path)
-
-
-def test_weights_are_loaded_by_name_and_must_be_those_that_were_shipped(halves, monkeypatch):
-    monkeypatch.setattr(shipped, "FOLDER", halves.parent)
-    monkeypatch.setitem(shipped.SHIPPED, "small", provenance.sha256(halves))
-    assert digit.load_network("small").settings == digit.load_network().settings == EXPERIMENT.model
-    monkeypatch.setitem(shipped.SHIPPED, "small", "0" * 64)
-    with pytest.raises(UserError, match=r"small\.safetensors: is not the file that came with digit"):
-        digit.load_network("small")
-    monkeypatch.setattr(shipped, "FOLDER", halves.parent / "gone")
-    with pytest.raises(UserError, match=r"small\.safetensors: the weights that come with digit are missing"):
-        digit.load_network("small")
-
-
-@pytest.mark.parametrize("name", shipped.SHIPPED)
-def test_what_is_shipped_is_there_small_and_described(name):
-    path = shipped.shipped_file(name)
-    assert path.stat().st_size < 12e6 and path.with_suffix(".md").is_file()
-    assert digit.load_network(name).settings.backbone
