@@ -8,7 +8,7 @@
 - :mod:`schema`: JSON schemas of dataclasses, and what is wrong with a document that does not follow one
 - :mod:`overrides`: keys as flags of the command line
 
-``python -m digit.config`` writes the schema anew.
+``python -m digit.config`` rewrites the schema.
 """
 
 from digit.config.loading import load_config, merge, resolve, to_dict, write_schema

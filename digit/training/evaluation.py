@@ -109,7 +109,7 @@ class EvaluationCallback(lightning.Callback):
     def _evaluate(
         self, trainer: lightning.Trainer, module: DigitModule, row: dict[str, Any]
     ) -> dict[str, float | None] | None:
-        """Measure the network, tell it, and draw what it sees in a few samples; None when asked to stop meanwhile."""
+        """Measure the network, log its metrics, and draw a few samples; None when asked to stop before the end."""
         exact = module.device.type != "cuda"
         with nullcontext() if exact else trainer.precision_plugin.forward_context():
             self._recalibrate(trainer, module)

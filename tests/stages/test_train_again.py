@@ -284,7 +284,7 @@ def test_what_another_process_has_finished_meanwhile_is_not_trained_again(config
     before = weights.stat().st_mtime_ns
     with caplog.at_level("INFO"):
         train(config, "small")
-    assert "has finished this very training meanwhile" in caplog.text and weights.stat().st_mtime_ns == before
+    assert "has finished this same training in the meantime" in caplog.text and weights.stat().st_mtime_ns == before
     long_ago = psutil.Process().create_time() - 10
     os.utime(folder_of(config) / "provenance.json", (long_ago, long_ago))
     train(config, "small")
