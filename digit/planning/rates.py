@@ -1,4 +1,4 @@
-"""How long jobs take: from the benchmark files of finished runs where these tell, else documented defaults."""
+"""How long jobs take: from the benchmark files of finished runs where these suffice, else documented defaults."""
 
 import csv
 from dataclasses import dataclass
