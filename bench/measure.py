@@ -27,7 +27,7 @@ from bench import fabricate
 
 @dataclass(frozen=True)
 class Target:
-    """A promise of issue 4 and what was measured."""
+    """A target of this project and what was measured."""
 
     what: str
     measured: float
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether the promise is kept."""
+        """Whether the target is met."""
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """DIGIT: the 3D pose of two interacting hands from one RGB image, as a reproducible pipeline.
 
-What programs of others may rely on is listed in ``__all__``; ``examples/`` shows it at work. Each name is imported when
-it is first asked for, so that ``import digit`` costs nothing.
+The names that other programs may rely on are listed in ``__all__``; ``examples/`` shows them at work. Each name is
+imported when it is first used, so that ``import digit`` costs nothing.
 """
 
 from importlib import import_module

@@ -43,13 +43,15 @@ SomeSplits = StrEnum("SomeSplits", ("train", "val", "test"))
 SomeKinds = StrEnum("SomeKinds", ("images", "masks", "annotations"))
 ConfigFiles = Annotated[
     list[Path],
-    typer.Option("--config", "-c", metavar="FILE", help="Configuration; repeat it to lay later files over earlier."),
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="Configuration; repeat it to overlay later files on earlier ones."
+    ),
 ]
 SplitOption = Annotated[Split, typer.Option("--split", "-s", help="Split of the data.")]
 ShardOption = Annotated[int, typer.Option("--shard", min=0, help="Which of data.shards parts of the split, from 0.")]
 ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NAME", help="Key under experiments.")]
 LogFile = Annotated[
-    Path | None, typer.Option("--log", metavar="FILE", help="Gets a copy of everything that is printed.")
+    Path | None, typer.Option("--log", metavar="FILE", help="File that gets a copy of everything that is printed.")
 ]
 SWITCHES = {"allow_extra_args": True, "ignore_unknown_options": True}
 DEFAULT_CONFIG = [Path("config.yaml")]
@@ -80,7 +82,7 @@ def _version(
 
 @app.command(rich_help_panel=PIPELINE)
 def synthesize(
-    processes: Annotated[int | None, typer.Option(min=1, help="Workers; one for each core unless given.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Workers; by default one per core.")] = None,
     config: ConfigFiles = DEFAULT_CONFIG,
     log: LogFile = None,
 ) -> None:
@@ -99,9 +101,9 @@ def download(
     config: ConfigFiles = DEFAULT_CONFIG,
     log: LogFile = None,
 ) -> None:
-    """Download InterHand2.6M's annotations and images, verified; goes on after any interruption.
+    """Download InterHand2.6M's annotations and images, verified; resumes after any interruption.
 
-    What needs a registration (MANO) or is nowhere to be had by a script (RootNet's results) is named at the end.
+    What needs a registration (MANO) or cannot be fetched by a script (RootNet's results) is named at the end.
     """
     with _writing(config, "download", log) as resolved:
         from digit.stages.download import download as stage
@@ -147,7 +149,7 @@ def parts(split: SplitOption, shard: ShardOption, config: ConfigFiles = DEFAULT_
 
 @app.command(rich_help_panel=PIPELINE)
 def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
-    """Draw a contact sheet of part masks over images, to be looked at."""
+    """Draw a contact sheet of part masks over images, to check by eye."""
     with _writing(config, f"sheet/{split}", log) as resolved:
         from digit.stages.sheet import contact_sheet as stage
 
@@ -158,7 +160,7 @@ def sheet(split: SplitOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile
 def train(
     context: typer.Context, experiment: ExperimentOption, config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None
 ) -> None:
-    """Train one experiment; continues where an interrupted run stood.
+    """Train one experiment; resumes an interrupted run.
 
     Every key of experiments.NAME.training is a flag as well, under the original's name: --lr 1e-4 --batch_size 64
     --iter_batch 32 --max_epoch 50 --lr_dec_epoch 40 --gpu_ids 0,1 --devices 8 --nodes 2 --load_from FILE
@@ -239,7 +241,7 @@ def predict(
 
 
 class _ByOptions(typer.core.TyperGroup):
-    """``digit export --checkpoint FILE ...`` is about a network, whatever else is about data."""
+    """``digit export --checkpoint FILE ...`` is about a network, everything else is about data."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0].startswith("-") and args[0] not in ("--help", "-h"):
@@ -260,7 +262,7 @@ def export_network(
         Path, typer.Option(metavar="FILE", help="Ends in .onnx, .safetensors (halves) or .pt (the released layout).")
     ],
     preset: Annotated[
-        Preset | None, typer.Option(help="Size of the network, where the checkpoint does not say; paper unless given.")
+        Preset | None, typer.Option(help="Size of the network, where the checkpoint does not say; by default paper.")
     ] = None,
 ) -> None:
     """Write a network as ONNX, or as a .pt in the layout of the released weights."""
@@ -279,13 +281,13 @@ def export_data(
     ] = None,
     only: Annotated[
         list[SomeKinds] | None,
-        typer.Option(help="Write only this of the layout; repeat it for more."),
+        typer.Option(help="Write only this part of the layout; repeat it for more."),
     ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace files that are there, which is refused otherwise; never those that data.image_lmdb, "
+            help="Replace existing files, which is refused otherwise; never those that data.image_lmdb, "
             "data.mask_lmdb and data.fit_cache read.",
         ),
     ] = False,
@@ -317,7 +319,7 @@ def plan(
     config: Annotated[
         list[Path],
         typer.Option(
-            "--config", "--configfile", "-c", metavar="FILE", help="Lies over config.yaml; may be given more than once."
+            "--config", "--configfile", "-c", metavar="FILE", help="Overlays config.yaml; may be given more than once."
         ),
     ] = DEFAULT_CONFIG,
 ) -> None:

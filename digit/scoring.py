@@ -1,6 +1,6 @@
 """Predictions of a split: their file, and their scores against an index as ``metrics.json`` holds them.
 
-Stands between floor 2 (data, model, metrics) and the stages: training measures itself with it, evaluation reports it.
+It joins :mod:`digit.model`, :mod:`digit.samples` and :mod:`digit.metrics`; training, evaluation and report use it.
 """
 
 import zipfile

@@ -1,4 +1,4 @@
-"""What programs of others rely on: names, types, documentation, and the examples, run as they stand."""
+"""What other programs rely on: names, types, documentation, and the examples, run as they stand."""
 
 import ast
 import inspect

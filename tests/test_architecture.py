@@ -88,6 +88,27 @@ def test_stages_meet_in_files_only():
         assert not siblings, f"{path.name} imports {siblings}"
 
 
+def test_packages_name_their_modules():
+    unnamed = []
+    for path in MODULES:
+        home = path.parent if path.name != "__init__.py" else path.parents[1]
+        name = path.stem if path.name != "__init__.py" else path.parent.name
+        if home != PACKAGE and not name.startswith("__"):
+            text = ast.get_docstring(_tree(home / "__init__.py")) or ""
+            unnamed += [] if f"`{name}`" in text else [_module(path)]
+    assert not unnamed, "say in the docstring of the package what they are for"
+
+
+def test_every_module_has_its_tests():
+    """In the file of the same name, or in those that tests/README.md says."""
+    rows = re.findall(r"^\| (`.+) \| (`.+) \|$", (ROOT / "tests" / "README.md").read_text(), re.MULTILINE)
+    told = {name: re.findall("`([^`]+)`", tests) for names, tests in rows for name in re.findall("`([^`]+)`", names)}
+    modules = {str(path.relative_to(PACKAGE)) for path in MODULES if path.name != "__init__.py"}
+    own = {name for name in modules if (ROOT / "tests" / name).with_name(f"test_{Path(name).name}").is_file()}
+    assert sorted(told) == sorted(modules - own), "tests/README.md names the modules without a test file of their own"
+    assert not [test for tests in told.values() for test in tests if not (ROOT / "tests" / test).is_file()]
+
+
 def test_public_functions_are_documented():
     """Everything public at the top of a module has a docstring; so have public methods, properties aside."""
     bare = []

@@ -63,7 +63,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
 
 
 def md5_of(path: Path, length: int | None = None, told: Callable[[int], None] = lambda _: None) -> "hashlib._Hash":
-    """MD5 of a file, or of its first ``length`` bytes; ``told`` hears how many bytes were read each time."""
+    """MD5 of a file, or of its first ``length`` bytes; ``told`` is called with the bytes of each read."""
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb", buffering=0) as file:
         left = path.stat().st_size if length is None else length

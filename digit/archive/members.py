@@ -1,6 +1,6 @@
 """What the pieces hold: tables of all images, made by one header pass and kept beside the pieces.
 
-``digit-members/<piece>.npz`` is what the headers of one piece say, so that a pass that was stopped goes on, and of a
+``digit-members/<piece>.npz`` is what the headers of one piece say, so that a pass that was stopped resumes, and of a
 piece that is replaced the pass is made again, of no other. ``digit-members/table/`` joins them, sorted by name.
 """
 

@@ -55,7 +55,7 @@ UNREAD: tuple[tuple[Sequence[str], Callable[[Experiment], bool], str], ...] = (
         "above a process's share of the batch, batch_size / (devices * nodes)",
     ),
 )
-"""Which flags a training does not read, when, and how to say so; of several reasons the first is told."""
+"""Which flags a training does not read, when, and how to say so; of several reasons the first is given."""
 
 
 def with_training_switches(config: Config, experiment: str, words: Sequence[str]) -> Config:

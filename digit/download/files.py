@@ -106,7 +106,7 @@ class Fetcher:
                 except AnswerError as error:
                     self._troubles[mirror] += 1
                     words.append(f"\n    {mirror} {error.words}")
-        raise UserError(f"{name}: cannot be fetched; what has arrived is kept, run again to go on:{''.join(words)}")
+        raise UserError(f"{name}: cannot be fetched; what has arrived is kept, run again to resume:{''.join(words)}")
 
     def _read_rest(
         self, session: requests.Session, url: str, file: BinaryIO, digest: "hashlib._Hash", tries: int

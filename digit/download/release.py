@@ -91,7 +91,7 @@ def fetch_all(names: Sequence[str], sums: dict[str, str], folder: Path, fetcher:
 def _set_aside(path: Path, stated: int | None, owner: str | None) -> None:
     """Take a piece with a wrong sum out of the way: half done, say by ``wget``, it is continued, else renamed."""
     if stated is not None and path.stat().st_size < stated and not partial_path(path).exists():
-        log.info("%s: is not complete; fetching it goes on where it ends", path)
+        log.info("%s: is incomplete; resuming where it ends", path)
         path.replace(partial_path(path))
         return
     names = (path.with_name(f"{path.name}.wrong{number or ''}") for number in itertools.count())

@@ -1,9 +1,13 @@
 """The metrics of the paper and their uncertainty: pure, vectorised functions over arrays.
 
-Predictions and annotations become :class:`Errors` per sample (:func:`measure`, or :func:`measure_constant`
-for the mean-pose yardstick); :func:`tally` adds them up per frame; :func:`scalars`, :func:`intervals`,
-:func:`per_joint` and :func:`pck` read the sums, :func:`differences` those of two predictors. The definitions are in
-docs/protocol.md.
+- :mod:`measure`: predictions and annotations become :class:`Errors` per sample; a new metric's error begins here
+- :mod:`kernel`: the compiled inner loops of :mod:`measure` and :mod:`summary`
+- :mod:`summary`: errors added up per frame (:func:`tally`), and the metrics read from the sums (:func:`scalars`,
+  :func:`intervals`, :func:`per_joint`, :func:`pck`); a new scalar gets its name in ``SCALARS``
+- :mod:`paired`: :func:`differences` of two predictors; ``LOWER_IS_BETTER`` says which way a metric improves
+- :mod:`constant`: the yardstick, a predictor that always answers with the mean pose
+
+The definitions are in docs/protocol.md. :mod:`digit.scoring` applies them to a split, :mod:`digit.report` shows them.
 """
 
 from digit.metrics.constant import ConstantPose, fit_constant, measure_constant

@@ -1,4 +1,4 @@
-"""Posed hands as a camera sees them, for programs of others."""
+"""Posed hands as a camera sees them, for other programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

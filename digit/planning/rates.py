@@ -1,4 +1,4 @@
-"""How long jobs take: from the benchmark files of finished runs where these tell, else documented defaults."""
+"""How long jobs take: from the benchmark files of finished runs where these suffice, else documented defaults."""
 
 import csv
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ def _same_networks(folder: Path, experiment: Experiment) -> list[tuple[Path, dic
             if all(wanted.get(key) == value for key, value in model.items() if key != "pretrained"):
                 found.append((record_path.parents[1], training, dict(record)))
         except (yaml.YAMLError, UserError, KeyError, TypeError, ValueError):
-            log.warning("%s: does not tell how long its training took; ignored", record_path.parent)
+            log.warning("%s: does not say how long its training took; ignored", record_path.parent)
     return found
 
 

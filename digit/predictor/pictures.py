@@ -1,4 +1,4 @@
-"""The pictures of users, whatever made them: upright 8-bit RGB, or a sentence that says why not.
+"""Users' pictures from any source: upright 8-bit RGB, or a sentence that says why not.
 
 The data stages decode for themselves: there annotations refer to pixels as they are stored.
 """
@@ -191,12 +191,12 @@ def _deep_pixels(image: Image.Image, content: bytes, name: str) -> np.ndarray:
         tags = _tags(image)
         kind, formats = tags.get(PHOTOMETRIC), set(tags.get(SAMPLE_FORMAT, (UNSIGNED,)))
         if formats != {UNSIGNED} or max(tags[BITS_PER_SAMPLE]) > 16 or kind not in (MIN_IS_BLACK, RGB):
-            raise UserError("is a TIFF of numbers whose scale nobody knows; save it with 8 bits a channel")
+            raise UserError("is a TIFF of numbers without a known scale; save it with 8 bits per channel")
         declared = max(tags.get(MAX_SAMPLE_VALUE, (0,)))
         orientation = 1  # OpenCV turns TIFF files itself, but no PNG files
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.shape[2:] not in ((), (3,), (4,)):
-        raise UserError("has more than 8 bits a channel in a way that is not read; save it with 8 bits a channel")
+        raise UserError("has more than 8 bits per channel in a way that is not read; save it with 8 bits per channel")
     pixels = np.atleast_3d(pixels)
     samples, bits = _to_8_bits(pixels[..., :3], declared)
     if bits < DEPTHS[-1]:

@@ -36,7 +36,7 @@ class Field:
     sample: Any
     """A value that fits."""
     remedy: str = ""
-    """What can be done about one that does not, besides reading the file anew."""
+    """What can be done about one that does not, besides reading the file again."""
 
     def empty(self) -> np.ndarray:
         """Return the array of no values."""

@@ -49,7 +49,7 @@ class JsonFile:
     remedy: str
     content: mmap.mmap | bytes
     parent: np.ndarray
-    """(M,) row of the container that a container stands in, -1 for the document."""
+    """(M,) row of the container that a container is in, -1 for the document."""
     start: np.ndarray
     """(M,) offset of its opening bracket."""
     end: np.ndarray
@@ -75,7 +75,7 @@ class JsonFile:
         return np.flatnonzero(self.parent == parent)
 
     def key(self, row: int) -> str:
-        """Key under which a container stands in its parent; empty within a list."""
+        """Key of a container in its parent; empty within a list."""
         if self.key_start[row] < 0:
             return ""
         text = self.content[self.key_start[row] : self.start[row]]
@@ -101,7 +101,7 @@ class JsonFile:
         return parsed
 
     def chunks(self, parent: int = 0) -> Iterator[list[Any] | dict[str, Any]]:
-        """Parse what stands in container ``parent``, some thousands of records at a time.
+        """Parse what is in container ``parent``, some thousands of records at a time.
 
         Anything between records that is none, such as null, comes with them; a container without any record gives
         nothing.
@@ -201,7 +201,7 @@ def scan(path: Path, remedy: str) -> JsonFile:
         what = "it ends inside a record" if depth > 0 else "it closes a bracket that was not opened"
         raise UserError(f"{path}: is not valid JSON ({what}); the file is cut off or damaged; {remedy}")
     if content[table[0, 2] :].strip():
-        raise UserError(f"{path}: is not valid JSON (it goes on after its end, at byte {table[0, 2]}); {remedy}")
+        raise UserError(f"{path}: is not valid JSON (there is more after its end, at byte {table[0, 2]}); {remedy}")
     return JsonFile(path, remedy, content, *table[:count].T.copy())
 
 

@@ -61,7 +61,7 @@ class Problems:
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[None]:
-        """Turn a :class:`UserError` raised inside the block into an entry, and go on after the block."""
+        """Turn a :class:`UserError` raised inside the block into an entry, and continue after the block."""
         try:
             yield
         except UserError as error:

@@ -66,7 +66,7 @@ def notices(config: Config, main: Trained) -> list[dict[str, str]]:
         span = f" in {duration(seconds)}" if seconds else ""
         found.append(
             {
-                "title": "A lesson in minutes, not a useful network.",
+                "title": "A demonstration, not a useful network.",
                 "text": f"This network was trained{span} on {config.synthetic.train_images:,} computer-made images"
                 + (" seen from easy, narrow views" if config.synthetic.views == "narrow" else "")
                 + ". The run shows that every stage of the pipeline works and what its results look like; its numbers "

@@ -18,7 +18,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
     numba keeps code beside the source or in the user's cache folder, and fails where neither can be written, as in an
     installation that users share. Then it goes to a private folder for temporary files; without one, each process
-    compiles anew.
+    compiles again.
     """
     try:
         return numba.njit(cache=True)(function)
@@ -47,5 +47,5 @@ def _private_folder() -> Path | None:
     if found and stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
         log.warning("compiled code cannot be kept beside the package or below HOME, so it is kept in %s", folder)
         return folder
-    log.warning("compiled code cannot be kept anywhere, so every command compiles it anew; set NUMBA_CACHE_DIR")
+    log.warning("compiled code cannot be kept anywhere, so every command compiles it again; set NUMBA_CACHE_DIR")
     return None

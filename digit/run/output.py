@@ -1,4 +1,4 @@
-"""What a job says, in its log file as well as on the terminal, whatever part of it speaks."""
+"""What a job prints, in its log file as well as on the terminal, whichever part of it prints."""
 
 import atexit
 import os
@@ -15,9 +15,9 @@ BLOCK_BYTES = 1 << 16
 def copy_output(path: Path) -> None:
     """Copy all that this process and its children print from now on into ``path``, until the process ends.
 
-    Standard output joins standard error, so that lines keep their order. Works on the file descriptors: libraries in
-    C, worker processes and tracebacks are heard too. The first process of a training begins the file anew; its other
-    processes append to it.
+    Standard output joins standard error, so that lines keep their order. Works on the file descriptors, so output of C
+    libraries and worker processes and tracebacks are caught too. The first process of a training starts the file
+    afresh; its other processes append to it.
 
     Raises:
         OSError: when the file cannot be written.

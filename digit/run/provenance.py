@@ -18,7 +18,7 @@ from digit.config import Experiment, to_dict
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy", "opencv-python-headless", "lmdb", "smplx")
 KEY_LENGTH = 9
 WITHOUT_CONSEQUENCE = ("num_workers", "gpu_ids", "save_every_minutes", "logger")
-"""Training settings that change how fast a training goes and what is told, never its result.
+"""Training settings that change how fast a training runs and what it reports, never its result.
 How often and on what it is measured is not among them: that decides which epoch becomes ``best.ckpt``."""
 GIGABYTE = 1e9
 

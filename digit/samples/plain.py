@@ -1,4 +1,4 @@
-"""A prepared split for programs of others: samples one by one, for any DataLoader."""
+"""A prepared split for other programs: samples one by one, for any DataLoader."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

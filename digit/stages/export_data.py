@@ -108,7 +108,7 @@ def _copied(config: Config, output: Path, splits: Sequence[str]) -> dict[Path, P
 
 
 def _require_free(config: Config, output: Path, targets: Sequence[Path], overwrite: bool) -> None:
-    """Let nothing be replaced that nobody asked to replace, and never what this configuration reads."""
+    """Refuse to replace anything without ``overwrite``, and always what this configuration reads."""
     if output.exists() and not output.is_dir():
         raise UserError(f"{output}: is a file; name a folder")
     for key in ("image_lmdb", "mask_lmdb", "fit_cache"):

@@ -43,10 +43,10 @@ OUTPUTS = ("best.ckpt", "last.ckpt", "history.csv", "overlays", "tensorboard")
 
 
 def train(config: Config, experiment: str) -> None:
-    """Train an experiment, or go on with its unfinished training; write its folder when it is done.
+    """Train an experiment, or resume its unfinished training; write its folder when it is done.
 
     Unfinished work lives in ``train/.progress/<experiment key>/``: with other settings, annotations, samples or masks
-    training starts anew, beside it. With ``load_ckpt`` nothing is trained: the given weights, once they are found to
+    a new training starts beside it. With ``load_ckpt`` nothing is trained: the given weights, once they are found to
     fit the network, become the experiment's ``best.ckpt``.
 
     Raises:
@@ -74,7 +74,7 @@ def _train(config: Config, experiment: str, settings: Experiment, request: StopR
     key = provenance.experiment_key(settings, learnt_from)
     files = StateFiles(folder / ".progress" / key)
     if _finished_meanwhile(folder, files):
-        log.info("%s: another process has finished this very training meanwhile; nothing to train", experiment)
+        log.info("%s: another process has finished this same training in the meantime; nothing to train", experiment)
         return
     module = DigitModule(settings, steps_of(training, len(dataset)))
     beginning, step = _prepare(experiment, settings, module, files, provenance.json_digest(learnt_from))

@@ -70,7 +70,7 @@ class ShardCache:
 
     @cached_property
     def sources(self) -> Sources:
-        """What the shard was made from; nothing where nobody knows."""
+        """What the shard was made from; empty where it is unknown."""
         if self._store is None:
             return Sources()
         try:

@@ -1,5 +1,14 @@
-"""The embedded data set: subjects, two-handed poses, cameras, light, photographs, and the release's files.
+"""The embedded data set, in the layout of InterHand2.6M's release.
 
-This folder stands on top of ``hand/`` and ``render/`` and may import them; nothing but the stage imports it.
+- :mod:`plan`: which frames show which hands to which cameras; :mod:`subjects`, :mod:`cameras`: whose and from where
+- :mod:`poses`, :mod:`contact`: hands in the world that touch without passing through each other
+- :mod:`scene`, :mod:`forearm`, :mod:`lighting`: the surfaces of a frame and the light on them
+- :mod:`backdrop`, :mod:`photograph`: what is behind the hands, and the camera's picture
+- :mod:`annotate`, :mod:`release`: what annotators would have written, and the release's files
+- :mod:`rich`: variety ``rich``, put together from poses (:mod:`interaction`, :mod:`arms`, :mod:`gestures`), people
+  (:mod:`person`, :mod:`outfit`), things (:mod:`props`, made of :mod:`solids`), light (:mod:`illumination`,
+  :mod:`ambient`), surroundings (:mod:`panoramas`, :mod:`scenery`) and cameras of any kind (:mod:`lens`)
+
+It may import ``hand/`` and ``render/``; only the stage ``synthesize`` imports it.
 World frame as in InterHand2.6M: mm, y down, the subject about a metre along +z from the origin.
 """

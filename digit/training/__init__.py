@@ -6,7 +6,7 @@
 - :mod:`batches`: training batches, from where an interrupted epoch stood
 - :mod:`averaging`: a moving average of the weights
 - :mod:`resuming`: a saved state of another run
-- :mod:`loggers`, :mod:`overlays`: what one watches meanwhile
+- :mod:`loggers`, :mod:`overlays`: what to watch during a training
 - :mod:`signals`: being asked to stop
 - :mod:`internals`: everything of Lightning that is not public
 """

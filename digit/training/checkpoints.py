@@ -182,7 +182,7 @@ class CheckpointCallback(lightning.Callback):
             self.files.failure.write_text(
                 f"{what} in epoch {trainer.current_epoch + 1}; the last sound state is kept for these settings, but is "
                 "likely to end there again: look at the images, or lower training.lr, set training.clip_norm or take "
-                "precision bf16, which begins anew"
+                "precision bf16, which starts from scratch"
             )
 
     def agreed(self, trainer: lightning.Trainer, wanted: bool) -> bool:

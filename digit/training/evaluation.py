@@ -109,11 +109,11 @@ class EvaluationCallback(lightning.Callback):
     def _evaluate(
         self, trainer: lightning.Trainer, module: DigitModule, row: dict[str, Any]
     ) -> dict[str, float | None] | None:
-        """Measure the network, tell it, and draw what it sees in a few samples; None when asked to stop meanwhile."""
+        """Measure the network, log its metrics, and draw a few samples; None when asked to stop before the end."""
         exact = module.device.type != "cuda"
         with nullcontext() if exact else trainer.precision_plugin.forward_context():
             self._recalibrate(trainer, module)
-            outputs = self._predict(trainer, module)
+            outputs = self.predict(trainer, module)
         if self.checkpoints.stop_if_asked(trainer):
             return None
         if trainer.world_size > 1:
@@ -141,8 +141,8 @@ class EvaluationCallback(lightning.Callback):
                 module.network, self._batches(self.calibration, mixed[rank::processes].tolist()), module.device
             )
 
-    def _predict(self, trainer: lightning.Trainer, module: DigitModule) -> inference.Outputs | None:
-        """Predict this process's share of the validation samples, if it has any, or less when asked to stop."""
+    def predict(self, trainer: lightning.Trainer, module: DigitModule) -> inference.Outputs | None:
+        """Predict this process's share of the validation samples, or less when asked to stop; None without samples."""
         rows = range(trainer.global_rank, len(self.validation), trainer.world_size)
         if not rows:
             return None

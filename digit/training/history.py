@@ -1,4 +1,4 @@
-"""The history of a training: losses of the present epoch, one row for each past one, and log lines meanwhile."""
+"""The history of a training: losses of the present epoch, one row for each past one, and log lines in between."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 class History:
-    """What a saved state tells of the training so far.
+    """What a saved state knows about the training so far.
 
     Args:
         beginning: how the training began.
@@ -139,7 +139,7 @@ class HistoryCallback(lightning.Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Note the learning rate of the step: schedules move on before the step is told to have ended."""
+        """Note the learning rate of the step: schedules move on before the step is reported as done."""
         self._lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(

@@ -42,7 +42,7 @@ def loggers(name: str, training: TrainingSettings, files: StateFiles, step: int)
         name: of the experiment.
         training: its optimisation settings.
         files: of the unfinished training; the logs lie there.
-        step: from which the training goes on; later entries of an interrupted attempt are replaced.
+        step: from which the training resumes; later entries of an interrupted attempt are replaced.
 
     """
     found: list[Logger] = [TensorBoardLogger(files.events, name="", version="", purge_step=step or None)]

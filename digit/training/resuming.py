@@ -22,7 +22,7 @@ MAY_DIFFER = {
         "nodes", "gpu_ids", "iter_batch", "precision", "load_from", "resume_ckpt",
     )
 }  # fmt: skip
-"""Settings in which a training may differ from the one whose state it goes on from."""
+"""Settings in which a training may differ from the one whose state it resumes."""
 
 
 def foreign_state(path: Path, experiment: Experiment, trained_on: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def foreign_state(path: Path, experiment: Experiment, trained_on: str) -> dict[s
 
     Args:
         path: the state.
-        experiment: the settings to go on with.
+        experiment: the settings to continue with.
         trained_on: digest of what this training learns from.
 
     Raises:

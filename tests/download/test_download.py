@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -172,7 +173,7 @@ def test_the_terms_come_first(released, serve, target, tmp_path):
 
 def test_a_disk_without_room_is_named_before_anything_is_fetched(released, serve, target, tmp_path, monkeypatch):
     mirror = serve(released)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 5000, 5000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, used=10**9 - 5000, free=5000))
     message = failure_of(target(mirror.address))
     assert "7 files of the release need" in message and "the disk has 5.0 kB free" in message
     assert [name for _, name, _ in mirror.requests] == [CHECKSUMS]

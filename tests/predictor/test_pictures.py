@@ -193,7 +193,7 @@ def test_numbers_without_a_scale_are_refused(number):
     else:
         Image.fromarray(np.ones((8, 8), number)).save(file, "TIFF")
         content = file.getvalue()
-    with pytest.raises(UserError, match="depth\\.tif: is a TIFF of numbers whose scale nobody knows; save it with 8"):
+    with pytest.raises(UserError, match="depth\\.tif: is a TIFF of numbers without a known scale; save it with 8"):
         decode_picture(bytes(content), "depth.tif")
 
 

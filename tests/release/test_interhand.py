@@ -234,7 +234,7 @@ def test_what_follows_the_end_is_named(tiny_release, rest):
     path = Release(tiny_release).annotation("val", "joint_3d")
     size = path.stat().st_size
     path.write_text(path.read_text() + rest)
-    assert f"goes on after its end, at byte {size}" in errors_of(Release(tiny_release))[0]
+    assert f"there is more after its end, at byte {size}" in errors_of(Release(tiny_release))[0]
 
 
 @pytest.mark.parametrize("box_px", [[-50, 0, 9, 9], [0, 65, 9, 9]])

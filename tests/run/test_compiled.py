@@ -68,7 +68,7 @@ def test_what_others_could_write_is_never_run(as_reader, private, tmp_path, trap
         private.chmod(0o700 if trap == "a link" else 0o777)
     ran = as_reader("-c", CODE)
     assert ran.returncode == 0 and ran.stdout == "imported\n", ran.stderr
-    assert len(ran.stderr.splitlines()) == 1 and "every command compiles it anew" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1 and "every command compiles it again" in ran.stderr
     assert trap == "a file" or not list(private.iterdir())
 
 

@@ -1,12 +1,14 @@
-"""Prepared data with a small experiment."""
+"""Prepared data with a small experiment; hands, and an index of fitted hands with the defects of real ones."""
 
 import pytest
 import yaml
 
 from digit.config import load_config
+from digit.hand.mano import load_hands
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
+from tests.stages.fitted import make_columns, spoil
 
 
 @pytest.fixture
@@ -23,3 +25,13 @@ def settings_file(tiny_release, tmp_path):
         images(config, split, 0)
         parts(config, split, 0)
     return path
+
+
+@pytest.fixture(scope="module")
+def hands():
+    return load_hands()
+
+
+@pytest.fixture(scope="module")
+def spoilt(hands):
+    return spoil(make_columns(hands))

@@ -1,6 +1,5 @@
 import dataclasses
 import errno
-import logging
 import os
 import pickle
 import signal
@@ -16,97 +15,23 @@ import pytest
 import yaml
 
 from digit import geometry
-from digit.config import resolve
 from digit.hand.mano import load_hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.model import load_open_hand
+from digit.parts import drawing
 from digit.parts.drawing import hand_digest
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples import fits as fits_module
 from digit.samples.fits import describe_fits, read_fits
-from digit.samples.index import COLUMNS, open_index, write_index
+from digit.samples.index import open_index
 from digit.skeleton import LABEL_NAMES
 from digit.stages.parts import parts
-from digit.stages.sheet import contact_sheet
 from digit.store.shard_cache import ShardCache
-from digit.store.shards import Store, write_shard
+from digit.store.shards import Store
+from tests.stages.fitted import BAD_FIT, BROKEN, CAMERAS, FRAMES, NO_JOINT, NO_LEFT, NOTHING, make_columns, make_config
 
 REPOSITORY = Path(__file__).parents[2]
-FRAMES, CAMERAS, WIDTH, HEIGHT = 8, 3, 256, 168
-NOTHING, NO_LEFT, NO_JOINT, BAD_FIT, BROKEN = 1, 2, 3, 4, 5
-"""Frames without any fit, without a left fit, without a valid right joint, with a bad right fit, with a NaN fit."""
-
-
-@pytest.fixture(scope="module")
-def hands():
-    return load_hands()
-
-
-def make_columns(hands, frames=FRAMES):
-    """Columns of an index whose hands stand in front of three cameras, two of them turned on their side."""
-    rng = np.random.default_rng(11)
-    columns = {
-        "mano_pose": rng.normal(0, 0.2, (frames, 2, 48)),
-        "mano_shape": rng.normal(0, 1, (frames, 2, 10)),
-        "mano_trans_m": np.array([[-0.06, 0, 0], [0.06, 0, 0.02]]) + rng.normal(0, 0.01, (frames, 2, 3)),
-        "mano_valid": np.ones((frames, 2), bool),
-    }
-    columns["mano_pose"][:, :, 0] += np.pi / 2
-    columns = {name: values.astype(COLUMNS[name].kind) for name, values in columns.items()}
-    joints = np.zeros((frames, 42, 3))
-    for side, hand in enumerate((hands.right, hands.left)):
-        vertices = hand.vertices_world_mm(*(columns[f"mano_{n}"][:, side] for n in ("pose", "shape", "trans_m")))
-        joints[:, side * 21 : side * 21 + 21] = hand.joints_world_mm(vertices)
-    columns["joints_world_mm"] = joints + np.array([3.0, 0, 4.0])
-    columns["joints_world_valid"] = np.ones((frames, 42), bool)
-    columns["frame_capture"], columns["frame_number"] = np.arange(frames) // 4, np.arange(frames)
-    angles = np.radians([-30.0, 0.0, 30.0])
-    zero, one = np.zeros(3), np.ones(3)
-    rotation = np.array(
-        [[np.cos(angles), zero, -np.sin(angles)], [zero, one, zero], [np.sin(angles), zero, np.cos(angles)]]
-    )
-    columns["rotation"] = np.moveaxis(rotation, -1, 0)
-    columns["position_mm"] = np.swapaxes(columns["rotation"], 1, 2) @ np.array([0, 0, -900.0])
-    columns["focal_px"], columns["princpt_px"] = np.full((3, 2), 640.0), np.full((3, 2), [127.0, 85.0])
-    columns["camera_capture"], columns["camera_name"] = np.zeros(3), np.array([b"a", b"b", b"c"])
-    n = frames * CAMERAS
-    rows = {"frame_row": np.repeat(np.arange(frames), 3), "camera_row": np.tile(np.arange(3), frames)}
-    portrait = rows["camera_row"] > 0
-    names = [f"Capture{f // 4}/s/cam{c}/image{f}.jpg".encode() for f in range(frames) for c in "abc"]
-    columns |= rows | {
-        "annot_id": np.arange(n), "annotation_order": np.arange(n), "capture": rows["frame_row"] // 4,
-        "frame": rows["frame_row"], "width": np.where(portrait, HEIGHT, WIDTH),
-        "height": np.where(portrait, WIDTH, HEIGHT),
-        "box_px": np.zeros((n, 4)), "joint_valid": np.ones((n, 42), bool), "hand_type": np.ones((n, 2), bool),
-        "hand_type_valid": np.ones(n, bool), "file_name": np.array(names), "rootnet_box_px": np.zeros((n, 4)),
-        "rootnet_depth_mm": np.zeros((n, 2)), "rootnet_valid": np.zeros(n, bool),
-    }  # fmt: skip
-    return {name: a if COLUMNS[name].kind == "S" else a.astype(COLUMNS[name].kind) for name, a in columns.items()}
-
-
-def spoil(columns):
-    """Give single frames the defects that real annotations have."""
-    columns = {name: values.copy() for name, values in columns.items()}
-    columns["mano_valid"][NOTHING] = False
-    columns["mano_valid"][NO_LEFT, 1] = False
-    columns["joints_world_valid"][NO_JOINT, :21] = False
-    columns["joints_world_mm"][BAD_FIT, :21, 1] += 60
-    columns["mano_pose"][BROKEN, 0, 0] = np.nan
-    columns["hand_type"][7 * CAMERAS] = [True, False]
-    columns["joint_valid"][7 * CAMERAS + 1, 1:] = False
-    return columns
-
-
-@pytest.fixture(scope="module")
-def spoilt(hands):
-    return spoil(make_columns(hands))
-
-
-def make_config(folder, columns, shards=1, **data):
-    config = resolve({"run": {"folder": str(folder), "name": "r"}, "data": {"shards": shards, **data}})
-    write_index(Layout.of(config).index("train"), "train", columns, [])
-    return config
 
 
 @pytest.fixture(scope="module")
@@ -352,29 +277,38 @@ def test_killed_in_the_middle_the_next_run_completes(tmp_path, hands):
     assert {file.name for file in layout.parts("train", 0).parent.iterdir()} == {".previous", "0.lmdb", "0.fit.parquet"}
 
 
-def kept_from_before(caplog) -> int:
-    return int(caplog.messages[-1].split(" kept from before")[0].split()[-1])
+@pytest.fixture
+def count_drawn(monkeypatch):
+    """Masks that were drawn since it was last asked."""
+    masks, encode = [], drawing.encode_mask
+    monkeypatch.setattr(drawing, "encode_mask", lambda mask: (masks.append(mask), encode(mask))[1])
+
+    def count():
+        number = len(masks)
+        masks.clear()
+        return number
+
+    return count
 
 
-def test_only_what_changed_is_drawn_again(drawn, tmp_path, spoilt, hands, caplog):
+def test_only_what_changed_is_drawn_again(drawn, tmp_path, spoilt, count_drawn):
     """A limit on fit errors changes no mask; a new pose changes those of its frame, another renderer all."""
-    config, count = make_config(tmp_path, spoilt), len(drawn[2])
+    config = make_config(tmp_path, spoilt)
     layout = Layout.of(config)
-    caplog.set_level(logging.INFO, "digit")
     parts(config, "train", 0)
-    assert kept_from_before(caplog) == 0
+    assert count_drawn() == len(drawn[1])
     limited = make_config(tmp_path, spoilt, max_fit_error_mm=40.0)
     for path in (layout.parts("train", 0), layout.fit("train", 0)):
         path.unlink()
     parts(limited, "train", 0)
-    assert kept_from_before(caplog) == count
+    assert count_drawn() == 0
     assert layout.parts("train", 0).read_bytes() == Layout.of(drawn[0]).parts("train", 0).read_bytes()
     assert layout.fit("train", 0).read_bytes() == Layout.of(drawn[0]).fit("train", 0).read_bytes()
     moved = {name: values.copy() for name, values in spoilt.items()}
     moved["mano_trans_m"][6, 0] += 0.01
     make_config(tmp_path, moved)
     parts(limited, "train", 0)
-    assert kept_from_before(caplog) == count - CAMERAS
+    assert count_drawn() == CAMERAS
     fresh = make_config(tmp_path / "fresh", moved, max_fit_error_mm=40.0)
     parts(fresh, "train", 0)
     assert layout.parts("train", 0).read_bytes() == Layout.of(fresh).parts("train", 0).read_bytes()
@@ -383,7 +317,7 @@ def test_only_what_changed_is_drawn_again(drawn, tmp_path, spoilt, hands, caplog
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog):
+def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, count_drawn):
     """Killed between keeping the store and keeping the table: the kept ones do not belong together."""
     columns = make_columns(hands, frames=2)
     moved = columns | {"princpt_px": columns["princpt_px"] + 20}
@@ -398,9 +332,9 @@ def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog
     table.unlink()
     table.write_bytes(of_first_run)
     make_config(tmp_path, columns)
-    caplog.set_level(logging.INFO, "digit")
+    count_drawn()
     parts(config, "train", 0)
-    assert kept_from_before(caplog) == 0
+    assert count_drawn() == len(columns["annot_id"])
     ours, right = Layout.of(config), Layout.of(fresh)
     assert ours.parts("train", 0).read_bytes() == right.parts("train", 0).read_bytes()
     assert ours.fit("train", 0).read_bytes() == right.fit("train", 0).read_bytes()
@@ -432,56 +366,6 @@ def test_the_other_backend_agrees(drawn, tmp_path, spoilt):
     assert store.header["backend"] == "pyrender" and sorted(store.keys()) == sorted(drawn[1].keys())
     equal = [(decode(store, name) == decode(drawn[1], name)).mean() for name in store.keys()]  # noqa: SIM118
     assert min(equal) > 0.999
-
-
-@pytest.fixture
-def pictured(tmp_path, spoilt):
-    """A configuration with masks in two shards and grey images, one of which was left out."""
-    config = make_config(tmp_path, spoilt, shards=2, max_fit_error_mm=40.0)
-    layout = Layout.of(config)
-    index = open_index(layout.index("train"))
-    for shard in range(2):
-        parts(config, "train", shard)
-        rows = [row for row in index.shard_rows(2, shard) if row != 0]
-        jpegs = {
-            index.keys()[row]: cv2.imencode(".jpg", np.full((index.height[row], index.width[row]), 90, np.uint8))[1]
-            for row in rows
-        }
-        items = sorted((name, jpeg.tobytes()) for name, jpeg in jpegs.items())
-        left_out = dict.fromkeys(set(index.keys(index.shard_rows(2, shard))) - set(jpegs), "cut off")
-        header = {"stage": "images", "split": "train", "shard": shard, "shards": 2, "excluded": left_out}
-        write_shard(layout.images("train", shard), items, header)
-    return config
-
-
-def test_contact_sheet_shows_masks_and_explains_itself(pictured):
-    contact_sheet(pictured, "train")
-    path = Layout.of(pictured).contact_sheet("train")
-    sheet = cv2.imread(str(path))
-    assert path.stat().st_size <= 2_500_000 and sheet.shape[1] > 1200 and sheet.shape[0] > 1000
-    first = path.read_bytes()
-    contact_sheet(pictured, "train")
-    assert path.read_bytes() == first
-
-
-def test_contact_sheet_names_what_is_missing(pictured):
-    layout = Layout.of(pictured)
-    table, masks = layout.fit("train", 1).read_bytes(), Store(layout.parts("train", 1))
-    layout.fit("train", 1).write_bytes(b"PAR1 cut off")
-    with pytest.raises(UserError, match=r"1\.fit\.parquet: missing or damaged"):
-        contact_sheet(pictured, "train")
-    layout.fit("train", 1).write_bytes(layout.fit("train", 0).read_bytes())
-    with pytest.raises(UserError, match="the index has 24"):
-        contact_sheet(pictured, "train")
-    layout.fit("train", 1).write_bytes(table)
-    items = [(name, masks.get(name)) for name in masks.keys()]  # noqa: SIM118
-    write_shard(layout.parts("train", 1), items, masks.header | {"pair": "another"})
-    with pytest.raises(UserError, match="not made together"):
-        contact_sheet(pictured, "train")
-    layout.parts("train", 1).unlink()
-    with pytest.raises(UserError, match="does not exist"):
-        contact_sheet(pictured, "train")
-    assert not layout.contact_sheet("train").exists()
 
 
 def test_counts_of_reasons_and_errors_are_put_in_words(drawn):

@@ -210,13 +210,13 @@ def test_a_signal_to_the_loader_processes_too_ends_in_order(configured):
 
 def test_a_signal_in_an_evaluation_loses_the_evaluation_alone(configured, tmp_path, monkeypatch):
     config = configured(max_epoch=2, ema_decay=0.9)
-    predict = EvaluationCallback._predict
+    predict = EvaluationCallback.predict
 
     def told(evaluation, *arguments):
         evaluation.checkpoints.request.made = True
         return predict(evaluation, *arguments)
 
-    monkeypatch.setattr(EvaluationCallback, "_predict", told)
+    monkeypatch.setattr(EvaluationCallback, "predict", told)
     with pytest.raises(SystemExit) as stopped:
         train(config, "small")
     monkeypatch.undo()
@@ -284,7 +284,7 @@ def test_what_another_process_has_finished_meanwhile_is_not_trained_again(config
     before = weights.stat().st_mtime_ns
     with caplog.at_level("INFO"):
         train(config, "small")
-    assert "has finished this very training meanwhile" in caplog.text and weights.stat().st_mtime_ns == before
+    assert "has finished this same training in the meantime" in caplog.text and weights.stat().st_mtime_ns == before
     long_ago = psutil.Process().create_time() - 10
     os.utime(folder_of(config) / "provenance.json", (long_ago, long_ago))
     train(config, "small")
@@ -297,6 +297,5 @@ def test_a_process_without_validation_samples_predicts_nothing(configured):
     training = config.experiments["small"].training
     checkpoints = CheckpointCallback(training, None, None, None, None)
     evaluation = EvaluationCallback("small", training, validation, validation, None, checkpoints)
-    assert (
-        evaluation._predict(SimpleNamespace(global_rank=len(validation), world_size=len(validation) + 1), None) is None
-    )
+    superfluous = SimpleNamespace(global_rank=len(validation), world_size=len(validation) + 1)
+    assert evaluation.predict(superfluous, None) is None

@@ -5,7 +5,7 @@ rule images_shard:
     input:
         settings=LAYOUT.settings("images"),
         tables=rules.index_split.output.tables,
-        # Says what is damaged inside. Checking again, say for another evaluation, packs and trains nothing anew.
+        # Says what is damaged inside. Checking again, say for another evaluation, does not repack or retrain anything.
         audit=ancient(rules.check_split.output.audit),
         jpegs=LAYOUT.jpeg_folder() if SYNTHETIC else [],
         pieces=archive_pieces,

@@ -4,7 +4,7 @@
 rule index_split:
     input:
         settings=LAYOUT.settings("index"),
-        # Checking again, say more images, does not make the tables anew.
+        # Checking again, say more images, does not rebuild the tables.
         audit=ancient(rules.check_split.output.audit),
         data=data_files,
     output:
