@@ -24,6 +24,22 @@ MEASURED = ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "pa_mpjpe_all", "mrrpe", "hande
 """Columns of a training's history."""
 
 
+SLOW = (
+    *("archive/", "bench/", "download/", "golden/", "hand/open_hand/generate/", "planning/", "stages/", "synthetic/"),
+    *("training/", "workflow/", "model/test_backbone.py", "model/test_digit.py", "model/test_module.py"),
+    *("model/test_pyramid.py", "predictor/test_scoring.py", "release/test_plausibility.py", "run/test_compiled.py"),
+    *("run/test_errors.py", "test_api.py", "test_mutated_annotations.py", "test_real_interhand.py"),
+)
+"""What ``make test-fast`` leaves out: whatever starts processes, trains, or makes a data set first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests."""
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """Folder of golden vectors: $DIGIT_GOLDEN, else tests/golden, else one beside the repository."""
