@@ -94,7 +94,7 @@ def test_the_unnormalised_input_is_told():
 
 
 def test_no_value_hides_in_another_file():
-    """What config.yaml adds to the run beyond this file is the size of the embedded data and where results go."""
+    """Beyond this file config.yaml gives the size of the embedded data, the mirrors, and where results go."""
     written, base = (yaml.safe_load(path.read_text()) for path in (PAPER, ROOT / "config.yaml"))
     hidden = {
         f"{section}.{key}"
@@ -103,4 +103,4 @@ def test_no_value_hides_in_another_file():
         for key in values
         if key not in written.get(section, {})
     }
-    assert hidden == {"run.folder"}
+    assert hidden == {"run.folder", "data.mirrors"}
