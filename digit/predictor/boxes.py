@@ -1,6 +1,8 @@
 """Hand boxes: x and y of the upper left corner, width, height, in px of the upright picture."""
 
+import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,19 @@ def read_boxes(path: Path) -> dict[str, Any]:
     """Read boxes by picture name; each is looked at when its picture comes.
 
     Raises:
-        UserError: when the file is no JSON object.
+        UserError: when the file is no JSON object, or holds two boxes for one picture.
     """
     document = read_json(path, REMEDY)
     if not isinstance(document, dict):
         raise UserError(f"{path}: is not a JSON object of boxes; {REMEDY}")
+    try:
+        pairs = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=list)
+    except RecursionError as error:
+        raise UserError(f"{path}: is nested too deeply for boxes; {REMEDY}") from error
+    counts = Counter(_key(name) for name, _ in pairs)
+    twins = ", ".join(repr(name) for name, count in counts.items() if count > 1)
+    if twins:
+        raise UserError(f"{path}: holds more than one box for {twins}; keep one for each picture")
     return {_key(name): box for name, box in document.items()}
 
 

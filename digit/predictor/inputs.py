@@ -79,7 +79,7 @@ def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:
         below = Path(parent).relative_to(folder)
         for name in files:
             path = below / name
-            if (folder / path).is_file() or (folder / path).is_symlink():
+            if (folder / path).is_file() or not (folder / path).exists():  # a broken link is named when it is read
                 names.append(path.as_posix())
             else:
                 skipped[path.as_posix()] = "no file"

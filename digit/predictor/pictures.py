@@ -79,6 +79,8 @@ def read_picture(path: str | Path) -> np.ndarray:
         content = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except MemoryError as error:
+        raise UserError(f"{path}: is larger than the memory; take it out") from error
     return decode_picture(content, str(path))
 
 

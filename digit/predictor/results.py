@@ -74,7 +74,7 @@ def is_own_overlay(path: Path) -> bool:
             with Image.open(path, formats=("PNG",)) as image:
                 return image.info.get(MARK) == OVERLAY
 
-    return _succeeds(look)
+    return _succeeds(path, look)
 
 
 def is_own_pose(path: Path) -> bool:
@@ -83,7 +83,7 @@ def is_own_pose(path: Path) -> bool:
     def look() -> bool:
         return path.stat().st_size <= LARGEST_POSE_BYTES and json.loads(path.read_bytes())["format"] == FORMAT
 
-    return path.suffix == ".json" and _succeeds(look)
+    return path.suffix == ".json" and _succeeds(path, look)
 
 
 def require_free(base: Path) -> None:
@@ -108,10 +108,10 @@ def as_text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _succeeds(look: Callable[[], bool]) -> bool:
+def _succeeds(path: Path, look: Callable[[], bool]) -> bool:
     """The answer about a file; no when it is not the kind of file that has one."""
     try:
-        return look()
+        return path.is_file() and look()  # opening a pipe would wait for its writer
     except UNREADABLE:
         return False
 

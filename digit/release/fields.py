@@ -189,4 +189,17 @@ def _array(values: list[Any], shape: tuple[int, ...], kinds: str) -> np.ndarray 
         array = np.array(values)
     except (ValueError, OverflowError):
         return None
-    return array if array.shape == (len(values), *shape) and array.dtype.kind in kinds else None
+    if array.shape != (len(values), *shape) or array.dtype.kind not in kinds:
+        return None
+    return array if "b" in kinds or not _holds_flag(values, array) else None
+
+
+def _holds_flag(values: list[Any], array: np.ndarray) -> bool:
+    """Whether a false or true became a 0 or 1 of ``array``; what has another value is a number."""
+    for place in np.argwhere((array == 0) | (array == 1)).tolist():
+        value: Any = values
+        for index in place:
+            value = value[index]
+        if isinstance(value, bool):
+            return True
+    return False

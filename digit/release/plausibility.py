@@ -51,6 +51,8 @@ def judge_annotations(columns: Columns, release: Release, split: str, problems: 
         return {"valid": 0, "behind_camera": 0}
     seen = look(columns)
     valid, behind = int(seen.valid.sum()), int(seen.behind.sum())
+    if not valid:
+        problems.error(data, "joint_valid: no joint of any sample is valid", f"write 1 for each that is; or {remedy}")
     _judge_hands(columns, data, remedy, problems)
     rotations = _judge_rotations(columns, camera, remedy, problems)
     bones = _judge_bones(columns, joint_3d, remedy, problems)

@@ -171,6 +171,8 @@ def _changes(columns: Columns) -> dict[str, Columns]:
     for factor in OTHER_SIZES:
         scaled = {name: columns[name] * factor for name in ("focal_px", "princpt_px")}
         changes[f"focal and princpt are of pictures of another size: multiply them by {factor:g}"] = scaled
+        focal_px = {"focal_px": columns["focal_px"] * factor}
+        changes[f"focal is of pictures of another size, and princpt is not: multiply it by {factor:g}"] = focal_px
         changes[f"bbox is of pictures of another size: multiply it by {factor:g}"] = {"box_px": box_px * factor}
     changes["princpt is y, x: swap it"] = {"princpt_px": columns["princpt_px"][:, ::-1]}
     sides_px = np.stack([columns["width"], columns["height"]] * 2, axis=1)

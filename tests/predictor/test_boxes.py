@@ -54,3 +54,11 @@ def test_a_box_is_made_square_and_enlarged_and_no_box_holds_everything():
     np.testing.assert_allclose(crop_box(80, 60, [10, 20, 40, 20]), [5, 5, 50, 50])
     np.testing.assert_allclose(crop_box(80, 60, np.array([10, 20, 40, 20], np.float32)), [5, 5, 50, 50])
     np.testing.assert_allclose(crop_box(80, 60, None), [0, -10, 80, 80])
+
+
+@pytest.mark.parametrize("other", ["é.jpg", "e\u0301.jpg"])
+def test_two_boxes_for_one_picture_are_refused(tmp_path, other):
+    path = tmp_path / "boxes.json"
+    path.write_text(f'{{"é.jpg": [0, 0, 9, 9], "{other}": [5, 5, 9, 9]}}')
+    with pytest.raises(UserError, match=r"boxes\.json: holds more than one box for 'é\.jpg'; keep one"):
+        read_boxes(path)

@@ -53,6 +53,13 @@ def test_sub_folders_are_looked_into_when_asked(folder):
     assert found.skipped["loop"] == "a link to a folder; give that folder" and "sub" not in found.skipped
 
 
+def test_links_to_pipes_and_devices_are_not_opened(folder):
+    (folder / "linked.jpg").symlink_to(folder / "pipe.jpg")
+    (folder / "endless.png").symlink_to("/dev/zero")
+    skipped = find_pictures(folder).skipped
+    assert skipped["linked.jpg"] == skipped["endless.png"] == "no file"
+
+
 def test_a_picture_alone(folder):
     assert find_pictures(folder / "renamed.txt").pictures == {"renamed.txt": folder / "renamed.txt"}
     with pytest.raises(UserError, match=r"a\.overlay\.png: is an overlay that digit drew itself"):

@@ -245,6 +245,13 @@ def test_a_name_does_not_matter(tmp_path):
         same(read_picture(tmp_path / name), UPRIGHT)
 
 
+def test_a_file_larger_than_the_memory_is_named(tmp_path):
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(1 << 43)
+    with pytest.raises(UserError, match=r"huge\.jpg: is larger than the memory"):
+        read_picture(tmp_path / "huge.jpg")
+
+
 def test_heic_without_its_package_is_named_with_advice(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     content = bytes.fromhex("00000018") + b"ftypheic" + bytes(100)

@@ -1,6 +1,7 @@
 """Names of results that never meet, and files that this program knows for its own."""
 
 import json
+import os
 import unicodedata
 
 import cv2
@@ -82,3 +83,10 @@ def test_files_of_others_are_not_replaced(tmp_path, suffix):
         require_free(tmp_path / "x")
     with pytest.raises(UserError, match="too long a name"):
         require_free(tmp_path / ("\u00e9" * 120))
+
+
+@pytest.mark.parametrize("suffix", [results.OVERLAY_SUFFIX, results.POSE_SUFFIX])
+def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"hand{suffix}")
+    with pytest.raises(UserError, match=f"hand{suffix}: is there and was not written by digit"):
+        require_free(tmp_path / "hand")

@@ -157,6 +157,12 @@ BROKEN_VALUES = {
     "focal": ("camera", lambda d: d["0"]["focal"].update({"400000": [0, 1]}), "focal .*capture 0 camera 400000"),
     "camrot": ("camera", lambda d: d["0"].pop("camrot"), "camrot is missing or is not 3x3 numbers .*3: capture 0"),
     "world": ("joint_3d", lambda d: d["0"]["90"].pop("world_coord"), "world_coord .*capture 0 frame 90"),
+    "flag among numbers": (
+        "MANO_NeuralAnnot",
+        lambda d: d["0"]["90"]["left"]["pose"].__setitem__(38, True),
+        "pose is missing or is not 48 numbers .*1: capture 0 frame 90 left",
+    ),
+    "flag as number": ("data", lambda d: d["images"][0].update(frame_idx=True), r"frame_idx .*1: id \d+: True"),
     "null joints": (
         "joint_3d",
         lambda d: d["0"]["90"].update(world_coord=[[None] * 3] * 42),

@@ -105,6 +105,8 @@ MISTAKES = {
     "translation": (translated, r"capture 0: .*campos is the t of X_cam = R X \+ t"),
     "both": (lambda c: (translated(c), transposed(c)), r"camrot is transposed and campos is a translation"),
     "other size": (scale(8, "focal_px", "princpt_px"), r"capture 0: .*focal and princpt .* multiply them by 0\.125"),
+    "focal of other size": (scale(2, "focal_px"), r"focal is of .* and princpt is not: multiply it by 0\.5, then by"),
+    "no valid joint": (scale(False, "joint_valid"), r"data\.json: joint_valid: no joint of any sample is valid"),
     "boxes of half size": (scale(0.5, "box_px"), r"capture 0: .*bbox is of pictures of another size: multiply it by 2"),
     "corners": (
         as_corners,
