@@ -40,7 +40,7 @@ lint: $(READY)  ## Check style, spelling, types and the workflow
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/codespell
-	$(BIN)/mypy digit
+	$(BIN)/mypy digit examples
 	$(BIN)/snakemake --lint
 
 format: $(READY)  ## Format Python and Snakemake files

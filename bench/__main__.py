@@ -14,7 +14,6 @@ import psutil
 import typer
 
 from bench import fabricate
-from bench.measure import command
 from digit.run.files import replacing
 
 BENCHMARKS = ("index", "images", "parts", "loader", "evaluate")
@@ -49,15 +48,15 @@ def table(results: list[dict[str, Any]]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for result in results:
-        cells = [result["name"], result["unit"], *(_number(result[side]) for side in ("ours", "plain", "limit"))]
-        cells += [f"{_number(result['ratio'])} x", f"{result['n']:,} ({result['n_plain']:,})"]
+        cells = [result["name"], result["unit"], *(_shown(result[side]) for side in ("ours", "plain", "limit"))]
+        cells += [f"{_shown(result['ratio'])} x", f"{result['n']:,} ({result['n_plain']:,})"]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| job | goal | measured | |", "| --- | --- | --- | --- |"]
     for result in results:
         for goal in result["goals"]:
             sign = ">=" if goal["at_least"] else "<="
             verdict = "met" if goal["met"] else "**missed**"
-            row = (result["name"], f"{goal['what']} {sign} {goal['bound']:g}", _number(goal["measured"]), verdict)
+            row = (result["name"], f"{goal['what']} {sign} {goal['bound']:g}", _shown(goal["measured"]), verdict)
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join([machine(), "", *lines])
 
@@ -87,7 +86,7 @@ def _processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _number(value: float | None) -> str:
+def _shown(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
@@ -107,4 +106,4 @@ def main(
 
 
 if __name__ == "__main__":
-    command(main)
+    typer.run(main)

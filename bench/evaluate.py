@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, show, use_one_core
+from bench.measure import Goal, Result, alternate, command, in_fresh_process, use_one_core
 from bench.plain import evaluate as plain
 from bench.plain import index as plain_index
 from digit import metrics, scoring
@@ -23,7 +23,12 @@ FASTER = 100
 SECONDS_FOR_100_000 = 10
 
 
-def run(folder: Path, samples: int = 50_000, samples_plain: int = 1000, repetitions: int = 5) -> Result:
+def run(
+    folder: Path,
+    samples: Annotated[int, typer.Option(help="Predictions to score.")] = 50_000,
+    samples_plain: Annotated[int, typer.Option(help="Predictions to score the plain way.")] = 1000,
+    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 5,
+) -> Result:
     """Score made-up predictions for ``samples`` samples, the plain way for ``samples_plain`` of them."""
     root = folder / f"evaluate-release-{samples}"
     data = {"source": "interhand", "root": str(root)}
@@ -91,16 +96,5 @@ def require_equal(ours: dict[str, float], theirs: dict[str, float]) -> None:
         assert np.isclose(ours[name], value, rtol=1e-4), f"{name}: {ours[name]} here, {value} the plain way"
 
 
-def main(
-    samples: Annotated[int, typer.Option(help="Predictions to score.")] = 50_000,
-    samples_plain: Annotated[int, typer.Option(help="Predictions to score the plain way.")] = 1000,
-    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 5,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; by default a temporary folder.")] = None,
-) -> None:
-    """Time scoring predictions."""
-    with fabricate.workspace(folder) as work:
-        show(run(work, samples, samples_plain, repetitions))
-
-
 if __name__ == "__main__":
-    command(main)
+    command(run)

@@ -74,7 +74,7 @@ def write_annotations(root: Path, samples: int, seed: int = 0) -> None:
             for capture in range(captures):
                 write(f'{", " if capture else "{"}"{capture}": {{')
                 numbers = _frames_of(capture, frames)
-                write(", ".join(f'"{_number(frame)}": {json.dumps(record(rng, frame))}' for frame in numbers))
+                write(", ".join(f'"{_released_frame(frame)}": {json.dumps(record(rng, frame))}' for frame in numbers))
                 write("}")
             write("}")
     with _writing(root, "data") as write:
@@ -109,7 +109,7 @@ def _frames_of(capture: int, frames: int) -> list[int]:
     return list(range(capture * FRAMES_PER_CAPTURE, min((capture + 1) * FRAMES_PER_CAPTURE, frames)))
 
 
-def _number(frame: int) -> int:
+def _released_frame(frame: int) -> int:
     """Frame number in the release: every third frame of a capture's video."""
     return 4000 + 3 * (frame % FRAMES_PER_CAPTURE)
 
@@ -122,7 +122,7 @@ def _writing(root: Path, kind: str) -> Iterator[Callable[[str], int]]:
 
 def _image(place: int, capture: int, camera: int, frame: int) -> str:
     width, height = image_size(camera)
-    sequence, name, number = SEQUENCES[frame % len(SEQUENCES)], 400_000 + camera, _number(frame)
+    sequence, name, number = SEQUENCES[frame % len(SEQUENCES)], 400_000 + camera, _released_frame(frame)
     return (
         f'{{"id": {place}, "file_name": "Capture{capture}/{sequence}/cam{name}/image{number}.jpg", "width": {width}, '
         f'"height": {height}, "capture": {capture}, "subject": {capture % 7}, "seq_name": "{sequence}", '

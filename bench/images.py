@@ -10,21 +10,26 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, show
+from bench.measure import Goal, Result, alternate, command, in_fresh_process
 from bench.plain import images as plain
 from digit.config import Config
 from digit.run.layout import Layout
 from digit.samples.index import open_index
 from digit.stages.images import images
 from digit.stages.index import index
-from digit.store.earlier import Earlier, kept_path
+from digit.store.earlier import Earlier
 from digit.store.shards import Store
 
-FASTER, OF_COPYING, OF_BYTES = 30, 1.3, 1.05
+FASTER, OF_COPYING, OF_BYTES = 30, 1.3, 1.11
 PICTURES = 256
 
 
-def run(folder: Path, samples: int = 8000, samples_plain: int = 200, repetitions: int = 5) -> Result:
+def run(
+    folder: Path,
+    samples: Annotated[int, typer.Option(help="Images to pack.")] = 8000,
+    samples_plain: Annotated[int, typer.Option(help="Images to pack the plain way.")] = 200,
+    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 5,
+) -> Result:
     """Pack ``samples`` files, the plain way ``samples_plain`` of them."""
     config = _prepare(folder, samples)
     return in_fresh_process(_measure, config, folder, samples_plain, repetitions)
@@ -64,7 +69,7 @@ def _measure(config: Config, folder: Path, samples_plain: int, repetitions: int)
     def clear() -> None:
         for path in (store, png, png.with_name(png.name + "-lock")):
             path.unlink(missing_ok=True)
-        for path in (copies, kept_path(store).parent):
+        for path in (copies, Earlier.kept(store).parent):
             shutil.rmtree(path, ignore_errors=True)
 
     def pack() -> None:
@@ -110,16 +115,5 @@ def require_equal(store: Store, png: Path, source: Path, names: list[str], subse
             assert np.array_equal(ours, theirs), f"{name}: other pixels"
 
 
-def main(
-    samples: Annotated[int, typer.Option(help="Images to pack.")] = 8000,
-    samples_plain: Annotated[int, typer.Option(help="Images to pack the plain way.")] = 200,
-    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 5,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; by default a temporary folder.")] = None,
-) -> None:
-    """Time packing images."""
-    with fabricate.workspace(folder) as work:
-        show(run(work, samples, samples_plain, repetitions))
-
-
 if __name__ == "__main__":
-    command(main)
+    command(run)

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, command, in_fresh_process, private_mb, show, typical, watching_memory
+from bench.measure import Goal, Result, command, in_fresh_process, private_mb, typical, watching_memory
 from bench.plain import index as plain
 from digit import geometry
 from digit.config import AugmentSettings, Config, ModelSettings
@@ -29,7 +29,12 @@ COMPARED = ("path", "box", "cam_coord", "image_coord", "joint_valid", "hand_type
 SAMPLES_PER_SHARD = 21_000
 
 
-def run(folder: Path, samples: int = 100_000, repetitions: int = 3, with_plain: bool = True) -> Result:
+def run(
+    folder: Path,
+    samples: Annotated[int, typer.Option(help="Annotations to fabricate; the release has 1361062.")] = 100_000,
+    repetitions: Annotated[int, typer.Option(help="Openings of each side.")] = 3,
+    with_plain: Annotated[bool, typer.Option("--plain/--no-plain", help="Also open the plain way.")] = True,
+) -> Result:
     """Parse and open a fabricated split of ``samples`` samples; each opening in a process of its own."""
     root = folder / f"release-{samples}"
     fabricate.write_annotations(root, samples)
@@ -139,16 +144,5 @@ def _size_mb(root: Path) -> float:
     return sum(path.stat().st_size for path in root.rglob("*.json")) / 1e6
 
 
-def main(
-    samples: Annotated[int, typer.Option(help="Annotations to fabricate; the release has 1361062.")] = 100_000,
-    repetitions: Annotated[int, typer.Option(help="Openings of each side.")] = 3,
-    plain_too: Annotated[bool, typer.Option("--plain/--no-plain", help="Also open the plain way.")] = True,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; by default a temporary folder.")] = None,
-) -> None:
-    """Time opening a split for training."""
-    with fabricate.workspace(folder) as work:
-        show(run(work, samples, repetitions, plain_too))
-
-
 if __name__ == "__main__":
-    command(main)
+    command(run)

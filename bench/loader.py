@@ -10,7 +10,7 @@ import typer
 from torch.utils.data import default_collate
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, show, use_one_core
+from bench.measure import Goal, Result, alternate, command, in_fresh_process, use_one_core
 from bench.plain import images as plain_images
 from bench.plain import index as plain_index
 from bench.plain.loader import PlainDataset, pack_masks
@@ -31,7 +31,12 @@ CLOSE = {"joint_coord": ("joint_valid", 1e-3), "rel_root_depth": ("root_valid", 
 """Where they count, and within what, both sides' targets must agree."""
 
 
-def run(folder: Path, samples: int = 512, samples_plain: int = 128, repetitions: int = 5) -> Result:
+def run(
+    folder: Path,
+    samples: Annotated[int, typer.Option(help="Samples to fetch.")] = 512,
+    samples_plain: Annotated[int, typer.Option(help="Samples to fetch the plain way.")] = 128,
+    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 5,
+) -> Result:
     """Fetch ``samples`` samples in batches, the plain way ``samples_plain`` of them."""
     config = fabricate.pictures(folder, samples)
     index(config, fabricate.SPLIT)
@@ -103,16 +108,5 @@ def require_equal(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert differing < 5e-3, f"masks differ for {differing:.2%} of the pixels"
 
 
-def main(
-    samples: Annotated[int, typer.Option(help="Samples to fetch.")] = 512,
-    samples_plain: Annotated[int, typer.Option(help="Samples to fetch the plain way.")] = 128,
-    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 5,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; by default a temporary folder.")] = None,
-) -> None:
-    """Time the loader."""
-    with fabricate.workspace(folder) as work:
-        show(run(work, samples, samples_plain, repetitions))
-
-
 if __name__ == "__main__":
-    command(main)
+    command(run)

@@ -1,6 +1,7 @@
 """Timing that is fair to all sides, private memory, and how a result is shown."""
 
 import contextlib
+import inspect
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numba
@@ -20,6 +21,8 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from bench import fabricate
 
 
 @dataclass(frozen=True)
@@ -173,8 +176,22 @@ def use_one_core(number: int = 0) -> None:
     numba.set_num_threads(1)
 
 
-def command(main: Callable[..., None]) -> None:
-    """Run ``main`` with the options that its signature asks for."""
+def command(run: Callable[..., Result]) -> None:
+    """Run a benchmark from the command line and show its result.
+
+    Its parameters are options; the first, the folder to work in, is a temporary one unless given.
+    """
+
+    def main(folder: Path | None, **options: Any) -> None:
+        with fabricate.workspace(folder) as work:
+            show(run(work, **options))
+
+    first, *others = inspect.signature(run).parameters.values()
+    help_text = typer.Option(help="Where to work; by default a temporary folder.")
+    place = first.replace(annotation=Annotated[Path | None, help_text], default=None)
+    main.__signature__ = inspect.Signature([*others, place])  # type: ignore[attr-defined]
+    main.__annotations__ = {}
+    main.__doc__ = run.__doc__
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     app()

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from bench import fabricate
-from bench.measure import Goal, Result, alternate, command, in_fresh_process, show, use_one_core
+from bench.measure import Goal, Result, alternate, command, in_fresh_process, use_one_core
 from bench.plain.parts import Painter
 from digit.config import Config
 from digit.hand.mano import load_hands
@@ -28,7 +28,12 @@ ACCURACY = 0.999
 BORDER_PX = 2
 
 
-def run(folder: Path, samples: int = 8000, samples_plain: int = 64, repetitions: int = 3) -> Result:
+def run(
+    folder: Path,
+    samples: Annotated[int, typer.Option(help="Masks to draw.")] = 8000,
+    samples_plain: Annotated[int, typer.Option(help="Masks to draw the plain way.")] = 64,
+    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 3,
+) -> Result:
     """Draw ``samples`` masks, the plain way ``samples_plain`` of them."""
     root = folder / f"parts-release-{samples}"
     fabricate.write_annotations(root, samples)
@@ -118,16 +123,5 @@ def _draw_shard(config: Config, shard: int, ready: Barrier, done: Barrier) -> No
     done.wait()
 
 
-def main(
-    samples: Annotated[int, typer.Option(help="Masks to draw.")] = 8000,
-    samples_plain: Annotated[int, typer.Option(help="Masks to draw the plain way.")] = 64,
-    repetitions: Annotated[int, typer.Option(help="Of each side.")] = 3,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; by default a temporary folder.")] = None,
-) -> None:
-    """Time drawing part masks."""
-    with fabricate.workspace(folder) as work:
-        show(run(work, samples, samples_plain, repetitions))
-
-
 if __name__ == "__main__":
-    command(main)
+    command(run)

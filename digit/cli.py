@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+import typer.core
 
 from digit import __version__
 from digit.config import Config, RootDepth, Split, load_config, to_dict
@@ -219,15 +220,39 @@ def predict(
     outcome.require_all()
 
 
-@app.command(rich_help_panel=OTHER)
-def export(
-    output: Annotated[Path, typer.Option(metavar="PATH", help="File (.onnx, .pt) or, with --layout, folder to write.")],
-    checkpoint: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Network to write as ONNX or as a .pt in the released layout.")
+class _ByOptions(typer.core.TyperGroup):
+    """``digit export --checkpoint FILE ...`` is about a network, whatever else is about data."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] not in ("--help", "-h"):
+            args = ["network" if "--checkpoint" in args else "data", *args]
+        return super().parse_args(ctx, args)
+
+
+export = typer.Typer(cls=_ByOptions, no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(
+    export, name="export", rich_help_panel=OTHER, help="Write a network, or prepared data, for other software."
+)
+
+
+@export.command("network")
+def export_network(
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="The network's weights.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .onnx, or in .pt for the released layout.")],
+    preset: Annotated[
+        Preset | None, typer.Option(help="Size of the network, where the checkpoint does not say; paper unless given.")
     ] = None,
-    layout: Annotated[
-        Literal["original"] | None, typer.Option(help="Write the prepared data as the original's scripts leave them.")
-    ] = None,
+) -> None:
+    """Write a network as ONNX, or as a .pt in the layout of the released weights."""
+    from digit.stages.export_network import export_network as stage
+
+    stage(checkpoint, output, preset)
+
+
+@export.command("data")
+def export_data(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Link the original's data/InterHand to it.")],
+    layout: Annotated[Literal["original"], typer.Option(help="Whose layout.")] = "original",
     split: Annotated[
         list[SomeSplits] | None,
         typer.Option("--split", "-s", help="Splits to write; by default all that are prepared."),
@@ -240,28 +265,17 @@ def export(
         bool,
         typer.Option(
             "--overwrite",
-            help="With --layout, replace files that are there, which is refused otherwise; never those that "
-            "data.image_lmdb, data.mask_lmdb and data.fit_cache read.",
+            help="Replace files that are there, which is refused otherwise; never those that data.image_lmdb, "
+            "data.mask_lmdb and data.fit_cache read.",
         ),
     ] = False,
-    preset: Annotated[
-        Preset | None, typer.Option(help="Size of the network, where the checkpoint does not say; paper unless given.")
-    ] = None,
     config: ConfigFiles = DEFAULT_CONFIG,
 ) -> None:
-    """Write a network as ONNX or .pt, or the prepared data in the layout of the original."""
-    from digit.stages import export as stage
+    """Write the prepared data in the layout of the original's scripts."""
+    from digit.stages.export_data import KINDS
+    from digit.stages.export_data import export_data as stage
 
-    if (checkpoint is None) == (layout is None):
-        raise UserError("export: give either --checkpoint FILE (a network) or --layout original (the prepared data)")
-    if checkpoint is not None:
-        if split or only or overwrite:
-            raise UserError("export: --split, --only and --overwrite belong to --layout; a network has no splits")
-        stage.export_weights(checkpoint, output, preset)
-    else:
-        if preset:
-            raise UserError("export: --preset belongs to --checkpoint; prepared data have no network")
-        stage.export_layout(load_config(*config), output, split, list(only or stage.KINDS), overwrite)
+    stage(load_config(*config), output, split, list(only or KINDS), overwrite)
 
 
 @app.command(rich_help_panel=OTHER)

@@ -77,6 +77,11 @@ def apply_map(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ np.swapaxes(maps[..., :2], -1, -2) + maps[..., None, :, 2]
 
 
+def cells_to_px(points_cells: np.ndarray, cells: int, side_px: int) -> np.ndarray:
+    """Points (..., 2) of a heat map with so many cells to a side in px of the crop that it stands for."""
+    return points_cells * (side_px / cells)
+
+
 def depth_to_cells(depth_mm: np.ndarray, box_mm: float, cells: int) -> np.ndarray:
     """Depth relative to a root (mm, in -box/2..box/2) as a coordinate of 0..cells."""
     return (depth_mm / (box_mm / 2) + 1) / 2 * cells

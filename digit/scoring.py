@@ -14,7 +14,7 @@ from digit import metrics
 from digit.config import RootDepth
 from digit.model.inference import Outputs
 from digit.run.errors import UserError
-from digit.run.files import replacing
+from digit.run.files import finite, replacing
 from digit.samples.index import SplitIndex
 from digit.skeleton import LABEL_NAMES, ROOT_JOINTS
 
@@ -119,7 +119,7 @@ def score(
         },
         **described,
         "part_iou": {
-            name: _number(value) for name, value in zip(LABEL_NAMES[1:], metrics.part_iou(tallied), strict=True)
+            name: finite(value) for name, value in zip(LABEL_NAMES[1:], metrics.part_iou(tallied), strict=True)
         },
         "baseline_mean_pose": yardstick,
         "skipped_joints": metrics.skipped_joints(tallied),
@@ -166,17 +166,17 @@ def _describe(tallied: metrics.Tally, resamples: int, seed: int) -> dict[str, An
     """Metrics, intervals, per-joint errors and PCK curve, ready for JSON."""
     ranges = metrics.intervals(tallied, resamples, seed, LEVEL)
     return {
-        "metrics": {name: _number(v) for name, v in metrics.scalars(tallied.sums.sum(axis=0)).items()},
+        "metrics": {name: finite(v) for name, v in metrics.scalars(tallied.sums.sum(axis=0)).items()},
         "interval_95": {
             name: [float(low), float(high)] if np.isfinite(low) else None for name, (low, high) in ranges.items()
         },
         "per_joint": {
-            joint: {name: _number(mean) for name, (mean, _) in row.items()}
+            joint: {name: finite(mean) for name, (mean, _) in row.items()}
             for joint, row in metrics.per_joint(tallied).items()
         },
         "pck": {
             "thresholds_mm": metrics.PCK_THRESHOLDS_MM.tolist(),
-            **{name: [_number(share) for share in curve] for name, curve in metrics.pck(tallied).items()},
+            **{name: [finite(share) for share in curve] for name, curve in metrics.pck(tallied).items()},
         },
     }
 
@@ -189,7 +189,3 @@ def _notes(described: dict[str, Any], tallied: metrics.Tally) -> list[str]:
         if joints:
             notes.append(f"mpjpe_{name}: {len(joints)} joints without a valid sample are left out")
     return notes
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,27 +1,24 @@
-"""Data folders that several tests start from."""
+"""What several tests start from: data folders, a network, and a whole run up to evaluation."""
 
+import csv
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
-from digit.config import Config, resolve
+from digit.config import LOSSES, Config, resolve, to_dict
+from digit.run.files import write_json
+from digit.run.layout import Layout
 from digit.skeleton import HAND_TYPES, JOINT_NAMES, PARENTS
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, and all that share the finished workflow, in one process of ``pytest -n``."""
-    for item in items:
-        shared = "finished_workflow" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("finished_workflow" if shared else str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -187,3 +184,109 @@ def _writable_copy(source: Path, target: Path) -> Path:
     for path in [target, *target.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     return target
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of two experiments and its folders."""
+
+    config: Config
+    layout: Layout
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.layout.train("tiny") / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A small network that has not learnt anything, as training leaves it."""
+    experiment = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"]
+    path = tmp_path_factory.mktemp("weights") / "best.ckpt"
+    write_checkpoint(path, experiment, seed=0)
+    return path
+
+
+@pytest.fixture(scope="session")
+def _evaluated_run(_tiny_release_original, tmp_path_factory):
+    from digit.stages.evaluate import evaluate
+    from digit.stages.images import images
+    from digit.stages.index import index
+    from digit.stages.parts import parts
+
+    folder = tmp_path_factory.mktemp("evaluated")
+    run = make_run(folder, _tiny_release_original)
+    for split in ("train", "val", "test"):
+        index(run.config, split)
+        for shard in range(2):
+            images(run.config, split, shard)
+            parts(run.config, split, shard)
+    for number, name in enumerate(run.config.experiments):
+        write_training(run, name, seed=number)
+        for root_depth in ("rootnet", "gt"):
+            evaluate(run.config, name, "test", root_depth)
+    return folder
+
+
+@pytest.fixture
+def evaluated_run(_evaluated_run, _tiny_release_original, tmp_path):
+    """A private copy of an evaluated run."""
+    shutil.copytree(_evaluated_run / "run", tmp_path / "run")
+    return make_run(tmp_path, _tiny_release_original)
+
+
+def make_run(folder, root):
+    config = resolve(
+        {
+            "run": {"name": "run", "folder": str(folder)},
+            "data": {"source": "interhand", "root": str(root), "shards": 2},
+            "experiments": {"tiny": {"preset": "tiny"}, "wide": {"preset": "tiny", "model": {"depth_box_mm": 400.0}}},
+            "evaluate": {"splits": ["test"], "batch_size": 5, "num_workers": 0, "bootstrap": 20},
+        }
+    )
+    return Run(config, Layout.of(config))
+
+
+def write_training(run, name, seed):
+    """Files as the train stage leaves them."""
+    import torch
+
+    folder, experiment = run.layout.train(name), run.config.experiments[name]
+    folder.mkdir(parents=True)
+    for file in ("best.ckpt", "last.ckpt"):
+        write_checkpoint(folder / file, experiment, seed)
+    columns = ["epoch", "step", "seconds", "lr", "train_loss", *(f"train_{loss}" for loss in LOSSES)]
+    columns += [f"val_{k}" for k in ("mpjpe_all", "mpjpe_sh", "mpjpe_ih", "mrrpe", "handedness_accuracy", "part_iou")]
+    with (folder / "history.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for epoch in (1, 2):
+            measured = [30.0, 28.0, 33.0, 60.0, 0.5, ""] if epoch == 2 else [""] * 6
+            writer.writerow([epoch, epoch * 4, 2.5 * epoch, 1e-3, 9.0 / epoch, *([1.5 / epoch] * 5), *measured])
+    (folder / "config.yaml").write_text(yaml.safe_dump(to_dict(experiment)))
+    provenance = {
+        "experiment_key": "0123456789",
+        "git_commit": None,
+        "git_dirty": None,
+        "versions": {"torch": torch.__version__},
+        "seed": 1,
+        "hardware": {"cpu": "a processor", "cores": 2, "memory_gb": 8.0, "gpu": None},
+        "started": "2026-01-01T00:00:00+00:00",
+        "seconds": 5.0,
+        "samples_seen": 24,
+        "parameters": 1_700_000,
+        "backbone_weights": "random",
+    }
+    write_json(folder / "provenance.json", provenance)
+
+
+def write_checkpoint(path, experiment, seed):
+    """A network with random weights, as training leaves it."""
+    import torch
+
+    from digit.model.digit import Digit
+    from digit.model.weights import PREFIX
+
+    torch.manual_seed(seed)
+    state = {PREFIX + key: tensor for key, tensor in Digit(experiment.model).state_dict().items()}
+    torch.save({"state_dict": state, "hyper_parameters": {"experiment": to_dict(experiment)}}, path)

@@ -24,7 +24,8 @@ FLOORS = [
     ["original"],
     ["release", "parts"],
     # what joins several of them for the stages
-    ["synthetic", "scoring", "predictor"],
+    ["synthetic", "scoring"],
+    ["predictor"],
     ["training", "report", "planning"],
     ["stages"],
     ["cli"],

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import smplx
@@ -75,7 +76,9 @@ class Hands:
         return {"right": self.right, "left": self.left}[side]
 
 
-def load_hands(hand_model: str = "open", sealed_faces: str | None = None, joint_regressor: str | None = None) -> Hands:
+def load_hands(
+    hand_model: str | Path = "open", sealed_faces: str | None = None, joint_regressor: str | None = None
+) -> Hands:
     """Load both hands.
 
     Args:
@@ -86,6 +89,10 @@ def load_hands(hand_model: str = "open", sealed_faces: str | None = None, joint_
 
     Raises:
         UserError: a file is missing, damaged, refused or does not belong to the model; the message names it.
+
+    Example:
+        >>> hands = digit.load_hands("open")
+        >>> hands["right"].vertices_world_mm(np.zeros((1, 48)), np.zeros((1, 10)), np.zeros((1, 3))).shape
     """
     files = official.load_hand_files(hand_model, sealed_faces, joint_regressor)
     models = files.models or load_open_hand()

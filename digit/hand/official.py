@@ -49,7 +49,7 @@ class HandFiles:
 
 
 def load_hand_files(
-    hand_model: str,
+    hand_model: str | Path,
     sealed_faces: str | None,
     joint_regressor: str | None,
     gathering: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,

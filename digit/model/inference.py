@@ -112,24 +112,29 @@ def recalibrate_batch_norm(model: Network, batches: Iterable[dict[str, Tensor]],
                 statistic /= torch.distributed.get_world_size()
 
 
+def count_parts(truth: Tensor, predicted: Tensor, counted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What part overlap needs of masks (B, H, W) int64: the last three fields of :class:`Outputs`.
+
+    Samples that are not counted (B,) give 0.
+    """
+    confusion = _confusion(truth, predicted, counted)
+    overlap = confusion[:, 1:, 1:].diagonal(dim1=1, dim2=2)
+    union = confusion[:, 1:].sum(2) + confusion[:, :, 1:].sum(1) - overlap
+    return confusion.sum(0), overlap, union
+
+
 def _run_batch(model: Network, batch: dict[str, Tensor]) -> Outputs:
     prediction: Prediction = model(*to_inputs(batch, model.settings))
     # A network that draws no parts is not counted for background either.
     counted = (batch["segm_valid"] > 0) & (prediction.segm_logits is not None)
     drawn = batch["segm"].long() if prediction.segm_logits is None else prediction.segm_logits.argmax(1)
-    confusion = _confusion(batch["segm"].long(), drawn, counted)
-    parts = confusion[:, 1:, 1:]
-    overlap = parts.diagonal(dim1=1, dim2=2)
-    union = confusion[:, 1:].sum(2) + confusion[:, :, 1:].sum(1) - overlap
     arrays = (
         batch["row"],
         prediction.joint_xyz.float(),
         prediction.rel_root_depth.float(),
         prediction.hand_logits.float().sigmoid(),
         batch["inv_trans"],
-        confusion.sum(0),
-        overlap,
-        union,
+        *count_parts(batch["segm"].long(), drawn, counted),
     )
     return Outputs(*(array.cpu().numpy() for array in arrays))
 

@@ -20,7 +20,7 @@ SHOWN = 10
 """Problems of each kind that a message lists."""
 
 
-def load_model(weights: str | Path, preset: str | ModelSettings = "paper") -> Network:
+def load_network(weights: str | Path, preset: str | ModelSettings = "paper") -> Network:
     """Load a network in evaluation mode.
 
     Args:
@@ -41,7 +41,7 @@ def load_into(settings: ModelSettings, weights: str | Path) -> Network:
     """Load a network of these settings, whatever the file says that it is.
 
     Raises:
-        UserError: as :func:`load_model`.
+        UserError: as :func:`load_network`.
     """
     return build_model(settings, _tensors(read_weights(Path(weights)), str(weights)), str(weights))
 

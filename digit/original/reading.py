@@ -187,7 +187,7 @@ def read_fit_cache(folder: Path, split: str, names: Sequence[str]) -> FitCache:
             continue
         listed[row] = True
         for side, key in enumerate(("right_fit_err", "left_fit_err")):
-            error = _number(path, name, entry, key)
+            error = _fit_error(path, name, entry, key)
             fitted[row, side] = error is not None
             errors[row, side] = np.nan if error is None else error
     if names and not listed.any():
@@ -198,7 +198,7 @@ def read_fit_cache(folder: Path, split: str, names: Sequence[str]) -> FitCache:
     return FitCache(listed, fitted, errors)
 
 
-def _number(path: Path, name: str, entry: Any, key: str) -> float | None:
+def _fit_error(path: Path, name: str, entry: Any, key: str) -> float | None:
     try:
         value = entry[key]
         if value is None:

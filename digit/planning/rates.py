@@ -1,7 +1,6 @@
 """How long jobs take: from the benchmark files of finished runs where these tell, else documented defaults."""
 
 import csv
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from digit.config import Experiment, to_dict
 from digit.model.flops import forward_gflop
 from digit.run.console import log
 from digit.run.errors import UserError
-from digit.run.files import read_json
+from digit.run.files import finite, read_json
 from digit.samples.index import HEADER_NAME
 
 START_SECONDS = 10.0
@@ -69,9 +68,9 @@ def training_rate(folder: Path, experiment: Experiment) -> Rate:
     """Rate of a training from a finished one of the same network by as many processes, else by its arithmetic."""
     wanted = experiment.training.devices, experiment.training.nodes
     for place, training, record in _same_networks(folder, experiment):
-        samples, seconds = _number(record.get("samples_seen")), _number(record.get("seconds"))
+        samples, seconds = finite(record.get("samples_seen")), finite(record.get("seconds"))
         alike = (training.get("devices"), training.get("nodes", 1)) == wanted
-        if alike and seconds and samples and samples >= ENOUGH_SAMPLES:
+        if alike and seconds and seconds > 0 and samples and samples >= ENOUGH_SAMPLES:
             source = f"measured: {place.relative_to(folder)}, {_hardware(record)}, evaluation included"
             return Rate(seconds / samples, 3 * START_SECONDS, source)
     return _by_arithmetic(experiment, 3, wanted[0] * wanted[1])
@@ -158,21 +157,13 @@ def _seconds_of(tsv: Path) -> float | None:
     try:
         with tsv.open(newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-        seconds = _number(rows[-1].get("s")) if rows else None
+        seconds = finite(rows[-1].get("s")) if rows else None
     except (OSError, UnicodeDecodeError, csv.Error):
         seconds = None
-    if seconds is None:
+    if seconds is None or seconds <= 0:
         log.warning("%s: is no benchmark file of Snakemake; ignored", tsv)
-    return seconds
-
-
-def _number(value: Any) -> float | None:
-    """A finite, positive number, else None."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return seconds
 
 
 def _line(points: list[tuple[float, float]]) -> tuple[float, float] | None:

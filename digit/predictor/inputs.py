@@ -1,24 +1,15 @@
-"""Which pictures to predict on: one, or those of a folder, and what is left out of it and why."""
+"""Which pictures to predict on: one, or those of a folder, and what is left out and why."""
 
 import os
-import unicodedata
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
 from digit.predictor.results import is_own_overlay, is_own_pose
 from digit.run.errors import UserError
-from digit.run.files import read_json
-
-FARTHEST_PX = 1e6
-"""Of boxes; beyond, the float32 numbers of a crop's map lose the pixel."""
-BOXES_REMEDY = 'give {"photo.jpg": [x, y, width, height], ...}'
-BAD_BOX = "is not four numbers x, y, width, height in px, with width and height of at least 1 and all within a million"
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,8 @@ def find_pictures(images: Path, recursive: bool = False) -> Found:
         if is_own_overlay(images):
             raise UserError(f"{images}: is an overlay that digit drew itself; give the picture that it shows")
         return Found({images.name: images})
+    if images.exists() and not images.is_dir():
+        raise UserError(f"{images}: is neither a file nor a folder; give an image or a folder of images")
     if not images.is_dir():
         raise UserError(f"{images}: does not exist; give an image or a folder of images")
     names, skipped = _list(images, recursive)
@@ -70,43 +63,6 @@ def skipped_lines(found: Found, most: int = 20) -> list[str]:
     more = [f"... and {len(lines) - most} more"] if len(lines) > most else []
     own = [f"{found.own_results} results of earlier predictions"] if found.own_results else []
     return lines[:most] + more + own
-
-
-def read_boxes(path: Path) -> dict[str, Any]:
-    """Read boxes by picture name; each is looked at when its picture comes.
-
-    Raises:
-        UserError: when the file is no JSON object.
-    """
-    document = read_json(path, BOXES_REMEDY)
-    if not isinstance(document, dict):
-        raise UserError(f"{path}: is not a JSON object of boxes; {BOXES_REMEDY}")
-    return {_key(name): box for name, box in document.items()}
-
-
-def box_of(boxes: dict[str, Any], name: str) -> Sequence[float]:
-    """The box (x, y, width, height) of a picture, px.
-
-    Raises:
-        UserError: when there is none, or it is none.
-    """
-    if _key(name) not in boxes:
-        raise UserError(f"{name}: has no box in the box file; add one, or leave the box file out")
-    box = boxes[_key(name)]
-    numbers = isinstance(box, list) and len(box) == 4 and all(type(value) in (int, float) for value in box)
-    if not numbers or not all(abs(v) <= FARTHEST_PX for v in box) or min(box[2:]) < 1:  # NaN is not within
-        raise UserError(f"{name}: its box {box!r} {BAD_BOX}")
-    return [float(value) for value in box]
-
-
-def unused_boxes(boxes: dict[str, Any], names: Sequence[str]) -> list[str]:
-    """Names in a box file that no picture has."""
-    return sorted(boxes.keys() - {_key(name) for name in names})
-
-
-def _key(name: str) -> str:
-    """A name in one of the two ways in which file systems and editors write accents."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import ExifTags, Image
 
 from digit.run.console import log
@@ -62,7 +63,7 @@ TURNS = {
 """What makes a picture upright, by its EXIF orientation."""
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_picture(path: str | Path) -> np.ndarray:
     """Read a picture as any viewer shows it.
 
     Returns:
@@ -70,9 +71,12 @@ def read_picture(path: Path) -> np.ndarray:
 
     Raises:
         UserError: when it cannot be read, as :func:`decode_picture`.
+
+    Example:
+        >>> image = digit.read_picture("photo.jpg")
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     return decode_picture(content, str(path))
@@ -92,7 +96,9 @@ def decode_picture(content: bytes, name: str) -> np.ndarray:
             warnings.simplefilter("ignore")  # about size, metadata and trailing bytes
             with open_picture(io.BytesIO(content)) as image:
                 _require_one_picture(image)
-                return _deep_pixels(image, content, name) if _is_deep(image) else _pixels(image)
+                pixels = _deep_pixels(image, content, name) if _is_deep(image) else _pixels(image)
+                _warn_of_damage(image, content, name)
+                return pixels
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
     except Image.UnidentifiedImageError as error:
@@ -221,6 +227,15 @@ def _orientation(image: Image.Image) -> int:
 
 def _turn(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def _warn_of_damage(image: Image.Image, content: bytes, name: str) -> None:
+    """Say of a JPEG what libjpeg patches up without a word; its other pixels may be worth a prediction."""
+    if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
+        try:
+            simplejpeg.decode_jpeg(content, "gray", fastdct=True, fastupsample=True, strict=True)
+        except ValueError as error:
+            log.warning("%s: is damaged inside (%s); look at the overlay", name, error)
 
 
 def _tags(image: Image.Image) -> Any:

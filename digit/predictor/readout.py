@@ -31,7 +31,7 @@ def read_out(prediction: Prediction, settings: ModelSettings) -> Readout:
     bins = prediction.rel_root_depth[:, 0].double().cpu().numpy()
     logits, cells = prediction.segm_logits, settings.heatmap_size
     return Readout(
-        joints_crop_px=joints[..., :2] * (settings.input_size / cells),
+        joints_crop_px=geometry.cells_to_px(joints[..., :2], cells, settings.input_size),
         depth_mm=geometry.cells_to_depth(joints[..., 2], settings.depth_box_mm, cells),
         hand_probability=prediction.hand_logits.float().sigmoid().cpu().numpy(),
         rel_root_mm=geometry.cells_to_depth(bins, settings.root_box_mm, settings.root_bins),

@@ -179,12 +179,12 @@ def read_cameras(release: Release, split: str, problems: Problems) -> Columns:
         problems.error(path, "holds no camera", remedy)
     columns, sound = read_fields(records, names, CAMERA_FIELDS, path, remedy, problems)
     columns = columns or _concatenate([], CAMERA_FIELDS)
-    numbered = Counter((_number(owners[k][0]), owners[k][1]) for k in sound)
+    numbered = Counter((_decimal(owners[k][0]), owners[k][1]) for k in sound)
     twins = [f"capture {c} camera {name}" for (c, name), count in numbered.items() if count > 1 and c >= 0]
     if twins:
         problems.error(path, "holds cameras more than once", f"{TWINS_REMEDY}, or {remedy}", twins)
     return {
-        "camera_capture": np.array([_number(owners[k][0]) for k in sound], np.int32),
+        "camera_capture": np.array([_decimal(owners[k][0]) for k in sound], np.int32),
         "camera_name": np.array([owners[k][1].encode() for k in sound] or [b""])[: len(sound)],
         "rotation": columns["camrot"],
         "position_mm": columns["campos"],
@@ -198,11 +198,11 @@ def read_joints(release: Release, split: str, wanted: set[tuple[int, int]], prob
     path, remedy = release.annotation(split, "joint_3d"), release.remedy("annotations")
     owners, parts = [np.empty((0, 2), np.int32)], []
     for capture, frames in _frames(path, remedy):
-        kept = {frame: record for frame, record in frames.items() if (capture, _number(frame)) in wanted}
+        kept = {frame: record for frame, record in frames.items() if (capture, _decimal(frame)) in wanted}
         names = [f"capture {capture} frame {frame}" for frame in kept]
         columns, sound = read_fields(list(kept.values()), names, JOINT_FIELDS, path, remedy, problems)
         parts.append(columns)
-        owners.append(np.array([(capture, _number(f)) for f in kept], np.int32).reshape(-1, 2)[sound])
+        owners.append(np.array([(capture, _decimal(f)) for f in kept], np.int32).reshape(-1, 2)[sound])
     columns, numbers_of = _concatenate([part for part in parts if part], JOINT_FIELDS), np.concatenate(owners)
     _, first, counts = np.unique(numbers_of, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
@@ -227,7 +227,7 @@ def read_mano(release: Release, split: str, frames: dict[tuple[int, int], int], 
     pose, shape, trans = (np.zeros((count, 2, size), np.float32) for size in (48, 10, 3))
     valid = np.zeros((count, 2), bool)
     for capture, chunk in _frames(path, remedy):
-        rows = {frame: frames[capture, _number(frame)] for frame in chunk if (capture, _number(frame)) in frames}
+        rows = {frame: frames[capture, _decimal(frame)] for frame in chunk if (capture, _decimal(frame)) in frames}
         for side, hand in enumerate(HANDS):
             fits = {f: chunk[f][hand] for f in rows if isinstance(chunk[f], dict) and chunk[f].get(hand) is not None}
             names = [f"capture {capture} frame {frame} {hand}" for frame in fits]
@@ -280,12 +280,12 @@ def _frames(path: Path, remedy: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Capture number and some frames at a time of a {capture: {frame: record}} file."""
     document = scan(path, remedy)
     for row in document.members():
-        capture = _number(document.key(row))
+        capture = _decimal(document.key(row))
         for chunk in document.chunks(row):
             yield capture, chunk if isinstance(chunk, dict) else {}
 
 
-def _number(name: str) -> int:
+def _decimal(name: str) -> int:
     """Return the number of a capture or frame; -1, which matches nothing, for other names and larger numbers."""
     number = int(name) if name.isdecimal() and len(name) <= len(str(INT32_MAX)) else -1
     return number if number <= INT32_MAX else -1

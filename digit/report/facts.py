@@ -10,7 +10,7 @@ from typing import Any
 from digit.config import SPLITS, Config, Experiment, RootDepth, Split
 from digit.run import provenance
 from digit.run.errors import UserError
-from digit.run.files import read_json
+from digit.run.files import finite, read_json
 from digit.run.layout import Layout
 from digit.samples.index import open_index
 
@@ -131,7 +131,7 @@ def read_times(folder: Path) -> list[StageTime]:
         stage = path.relative_to(folder).parts[0].removesuffix(".tsv")
         with path.open(newline="") as file:
             for row in csv.DictReader(file, delimiter="\t"):
-                seconds, memory = _number(row.get("s")), _number(row.get("max_rss"))
+                seconds, memory = finite(row.get("s")), finite(row.get("max_rss"))
                 if seconds is not None:
                     rows.setdefault(stage, []).append((seconds, memory))
     place = {stage: number for number, stage in enumerate(STAGES)}
@@ -182,10 +182,3 @@ def duration(seconds: float) -> str:
 def _line(warning: Any) -> str:
     text = warning if isinstance(warning, str) else " ".join(str(part) for part in warning.values())
     return re.sub(r"\s+", " ", text)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None

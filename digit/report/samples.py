@@ -13,6 +13,7 @@ from digit import geometry, metrics, scoring
 from digit.figures import BONE_COLORS
 from digit.model.inference import Outputs, to_inputs
 from digit.model.network import Network
+from digit.predictor.readout import read_out
 from digit.samples.dataset import Batch, HandDataset
 from digit.skeleton import BONES, HAND_TYPES, JOINT_HAND, JOINT_NAMES, LABEL_NAMES, ROOT_JOINTS, label_colors
 
@@ -94,8 +95,8 @@ def gallery(model: Network, outputs: Outputs, dataset: HandDataset) -> list[Samp
     predictions = metrics.Predictions(**{name: value[places] for name, value in vars(predictions).items()})
     predicted_labels = _predict_labels(model, _crops(dataset, rows, model.settings.input_size))
     shown = _crops(dataset, rows, DISPLAY_PX)
-    annotated_px = shown["joint_coord"][..., :2].numpy() * DISPLAY_PX / (DISPLAY_PX // 4)
-    predicted_px = predictions.joint_cells[..., :2] * DISPLAY_PX / space.cells
+    annotated_px = geometry.cells_to_px(shown["joint_coord"][..., :2].numpy(), DISPLAY_PX // 4, DISPLAY_PX)
+    predicted_px = geometry.cells_to_px(predictions.joint_cells[..., :2], space.cells, DISPLAY_PX)
     depths_mm = _root_depths_mm(truth, predictions, space)
     predicted_mm = metrics.predicted_joints(predictions, dataclasses.replace(truth, abs_depth_mm=depths_mm), space)
     annotated = errors.joint_valid[places]
@@ -130,8 +131,7 @@ def _crops(dataset: HandDataset, rows: np.ndarray, size: int) -> Batch:
 def _predict_labels(model: Network, batch: Batch) -> np.ndarray | None:
     """(n, S/2, S/2) uint8 most probable labels; None from a network that draws no parts."""
     with torch.inference_mode():
-        logits = model(*to_inputs(batch, model.settings)).segm_logits
-    return None if logits is None else logits.argmax(1).numpy().astype(np.uint8)
+        return read_out(model(*to_inputs(batch, model.settings)), model.settings).parts
 
 
 def bone_colors() -> list[str]:

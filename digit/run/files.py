@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -98,6 +99,15 @@ def read_json(path: Path, remedy: str) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except orjson.JSONDecodeError as error:
         raise UserError(f"{path}: is not valid JSON ({error}); the file is cut off or damaged; {remedy}") from error
+
+
+def finite(value: Any) -> float | None:
+    """A finite number as JSON can hold it; None for anything else, such as NaN or no number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def after_mark(path: Path, head: bytes) -> int:

@@ -6,5 +6,5 @@
 - :mod:`targets`: crop maps, joint targets in heat-map cells, validity
 - :mod:`augment`: augmentation, drawn per sample and epoch
 - :mod:`dataset`: samples, decoded, cropped and labelled a batch at a time
-- :mod:`opening`: a split opened from what the stages prepared
+- :mod:`opening`: a split opened from what the stages prepared; :mod:`plain`: for programs of others
 """

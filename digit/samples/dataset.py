@@ -19,7 +19,7 @@ from digit.samples.photographs import cut_out, photo_files, read_photo
 from digit.samples.spectrum import mix_amplitudes
 from digit.samples.targets import crop_maps, pose_targets, rooted_validity
 from digit.skeleton import LABEL_NAMES, MIRRORED_LABELS
-from digit.store.label_png import read_labels
+from digit.store.masks import decode_mask
 from digit.store.png import is_png
 from digit.store.shards import Store
 
@@ -66,7 +66,7 @@ def read_mask(png: bytes, name: str) -> np.ndarray:
     Raises:
         UserError: when it is anything else.
     """
-    labels = read_labels(png)
+    labels = decode_mask(png)
     if labels is None:
         labels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     remedy = "delete the parts store and run `digit parts` again"

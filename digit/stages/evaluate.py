@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from digit import __version__, metrics, scoring
 from digit.config import Config, RootDepth
 from digit.model import inference
-from digit.model.weights import load_model
+from digit.model.weights import load_network
 from digit.run import provenance
 from digit.run.console import log, track
 from digit.run.errors import UserError
@@ -51,7 +51,7 @@ def evaluate(
     layout, settings = Layout.of(config), config.experiments[experiment]
     own = checkpoint is None
     checkpoint = checkpoint or layout.train(experiment) / "best.ckpt"
-    model = load_model(checkpoint, settings.model)
+    model = load_network(checkpoint, settings.model)
     digest = provenance.sha256(checkpoint)
     dataset, excluded = open_dataset(config, split, model.settings, root_depth)
     loader = DataLoader(

@@ -13,7 +13,7 @@ from digit.run.console import log, track
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples.index import SplitIndex, open_index
-from digit.store.earlier import Earlier, forget_surplus, keep
+from digit.store.earlier import Earlier
 from digit.store.image_files import MOST_LEFT_OUT, ImageFiles, doubt, found_by_check
 from digit.store.shards import write_shard
 
@@ -38,7 +38,8 @@ def images(config: Config, split: str, shard: int) -> None:
     layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
     rows = index.shard_rows(config.data.shards, shard)
     rows = rows[np.argsort(index.file_name[rows], kind="stable")]
-    path, earlier = layout.images(split, shard), Earlier(layout.images(split, shard))
+    path = layout.images(split, shard)
+    earlier = Earlier(path)
     header: dict[str, Any] = {
         "stage": "images",
         "split": split,
@@ -50,15 +51,15 @@ def images(config: Config, split: str, shard: int) -> None:
     }
     suspects = _suspects(config, split)
     files = _files(config, index, rows, suspects, earlier)
-    if files and files.unchanged() and _allows(config, earlier.header, header) and earlier.restore(path):
+    if files and files.unchanged() and _allows(config, earlier.header, header) and earlier.restore():
         header, words = earlier.header, "nothing has changed"
-        keep(path, earlier.sources)
+        earlier.keep(earlier.sources)
     else:
         items = _sound_images(config, index, rows, files, suspects, header["excluded"])
         count = write_shard(path, items, lambda: header)
         words = f"{count} images, {files.used if files else 0} of them from before"
-        keep(path, files.sources if files else None)
-    forget_surplus(path.parent, config.data.shards)
+        earlier.keep(files.sources if files else None)
+    earlier.forget_surplus(config.data.shards)
     for name, reason in header["excluded"].items():
         log.warning("images %s: left out %s: %s", split, name, reason)
     megabytes = path.stat().st_size / 1e6

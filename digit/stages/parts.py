@@ -24,7 +24,7 @@ from digit.run.layout import Layout
 from digit.samples.fits import PAIR, FitTable, digest_rows, digests, pair_digest, recall_fits, summary, write_fits
 from digit.samples.index import SplitIndex, open_index
 from digit.skeleton import LABEL_NAMES
-from digit.store.earlier import Earlier, forget_surplus, keep, kept_path
+from digit.store.earlier import Earlier
 from digit.store.shards import write_shard
 
 LABELS_VERSION = 1
@@ -44,6 +44,7 @@ def parts(config: Config, split: str, shard: int) -> None:
     layout, index = Layout.of(config), open_index(Layout.of(config).index(split))
     rows = index.shard_rows(config.data.shards, shard)
     store, fits, table = layout.parts(split, shard), layout.fit(split, shard), FitTable.empty(len(rows))
+    earlier = Earlier(store, fits)
     header = {
         "stage": "parts",
         "split": split,
@@ -55,7 +56,7 @@ def parts(config: Config, split: str, shard: int) -> None:
         "labels_version": LABELS_VERSION,
     }
     if config.data.mask_lmdb is None:
-        masks, kept = _drawn(config, index, rows, table, header, store, fits)
+        masks, kept = _drawn(config, index, rows, table, header, earlier, fits)
     else:
         masks, kept = _taken(config, index, rows, table, header), 0
     digest = blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
@@ -71,9 +72,8 @@ def parts(config: Config, split: str, shard: int) -> None:
 
         named = ((index.file_name[rows[place]].decode(), png) for place, png in masks)
         count = write_shard(store, _digesting(named, digest), finish)
-    keep(store)
-    keep(fits)
-    forget_surplus(store.parent, config.data.shards)
+    earlier.keep()
+    earlier.forget_surplus(config.data.shards)
     words = f"{count} masks of {len(rows)} samples, {kept} kept from before, {summary(table)}"
     log.info("parts %s shard %d: %s", split, shard, words)
 
@@ -84,7 +84,7 @@ def _drawn(
     rows: np.ndarray,
     table: FitTable,
     header: dict[str, Any],
-    store: Path,
+    earlier: Earlier,
     fits: Path,
 ) -> tuple[Iterator[tuple[int, bytes]], int]:
     """Place and PNG of the masks of ``rows``, drawn or kept from before, and how many were kept.
@@ -95,7 +95,7 @@ def _drawn(
     name = "open" if config.data.hand_model == "open" else "MANO"
     header |= {"backend": config.parts.backend, "hand_model": {"name": name, "sha256": hand_digest(hands)}}
     table.drawn_from[:] = digests(index, rows)
-    kept = _recall(store, fits, header, index, rows, table)
+    kept = _recall(earlier, fits, header, index, rows, table)
     places = np.array([place for place in range(len(rows)) if place not in kept], dtype=np.int64)
     drawn = draw_masks(index, rows, places, hands, label_mask_of(config))
     drawn = track(drawn, f"parts {index.split}", len(places))
@@ -115,16 +115,15 @@ def _taken(
 
 
 def _recall(
-    store: Path, fits: Path, header: dict[str, Any], index: SplitIndex, rows: np.ndarray, table: FitTable
+    earlier: Earlier, fits: Path, header: dict[str, Any], index: SplitIndex, rows: np.ndarray, table: FitTable
 ) -> dict[int, bytes | None]:
     """Masks of an earlier run of this job whose inputs are the same, by place in ``rows``; fills in ``table`` for them.
 
     None stands for a sample that has no mask because no hand has a fit.
     """
-    earlier = Earlier(store)
     if any(earlier.header.get(key) != header[key] for key in ("backend", "hand_model", "labels_version")):
         return {}
-    known = np.flatnonzero(recall_fits(kept_path(fits), index, rows, table, earlier.header.get(PAIR)))
+    known = np.flatnonzero(recall_fits(earlier.kept(fits), index, rows, table, earlier.header.get(PAIR)))
     names = index.keys(rows[known])
     masks = {place: earlier.find(name) for place, name in zip(known.tolist(), names, strict=True)}
     return {place: mask for place, mask in masks.items() if mask is not None or not table.fitted[place].any()}

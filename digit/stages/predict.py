@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digit.model.inference import best_device
 from digit.model.network import require_images_alone
-from digit.model.weights import load_model
-from digit.predictor.inputs import Found, box_of, find_pictures, read_boxes, skipped_lines, unused_boxes
+from digit.predictor.boxes import box_of, crop_box, read_boxes, unused_boxes
+from digit.predictor.inputs import Found, find_pictures, skipped_lines
 from digit.predictor.pictures import read_picture
-from digit.predictor.predictor import Predictor, crop_box
+from digit.predictor.predictor import Predictor, load_model
 from digit.predictor.results import (
     OVERLAY_SUFFIX,
     POSE_SUFFIX,
@@ -59,6 +58,8 @@ class Outcome:
         Raises:
             UserError: naming all of them.
         """
+        if self.failed and len(self.found.pictures) == 1:
+            raise UserError(self.failed[0])
         if self.failed:
             lines = "\n".join(f"  - {line}" for line in self.failed)
             count = len(self.failed) + len(self.poses)
@@ -97,10 +98,10 @@ def predict(
         raise UserError(f"hand threshold {hand_threshold}: give a probability from 0 to 1")
     found = find_pictures(images, recursive)
     given = None if boxes is None else read_boxes(boxes)
-    network = load_model(checkpoint, preset).to(best_device())
-    require_images_alone(network, str(checkpoint))
+    predictor = load_model(checkpoint, preset=preset)
+    require_images_alone(predictor.network, str(checkpoint))
     require_writable(output / "predict")
-    job = Job(Predictor(network, str(checkpoint)), given, hand_threshold, checkpoint.name)
+    job = Job(predictor, given, hand_threshold, checkpoint.name)
     names = result_names(found.pictures)
     poses, failed = [], []
     for name, path in track(found.pictures.items(), "predict", len(found.pictures)):
@@ -117,10 +118,10 @@ def predict(
 def _predict_one(job: Job, name: str, path: Path, base: Path) -> Path:
     """Predict one picture and write its results; the pose file comes last."""
     require_free(base)
-    box = None if job.boxes is None else box_of(job.boxes, name)
     image = read_picture(path)
     try:
-        square = crop_box(image, box)
+        box = None if job.boxes is None else box_of(job.boxes, name)
+        square = crop_box(image.shape[1], image.shape[0], box)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     (pose,) = job.predictor([image], [box])

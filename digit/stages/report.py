@@ -2,7 +2,7 @@
 
 from digit import scoring
 from digit.config import Config
-from digit.model.weights import load_model
+from digit.model.weights import load_network
 from digit.report import facts
 from digit.report.compare import compare, write_comparison
 from digit.report.page import render
@@ -49,7 +49,7 @@ def _samples(config: Config, layout: Layout, trained: facts.Trained) -> list[Sam
     """Samples of the first experiment under its first protocol."""
     evaluation = trained.evaluations[0]
     split, root_depth = evaluation.split, evaluation.root_depth
-    model = load_model(layout.train(trained.name) / "best.ckpt", trained.settings.model)
+    model = load_network(layout.train(trained.name) / "best.ckpt", trained.settings.model)
     dataset, _ = open_dataset(config, split, model.settings, root_depth)
     path = layout.evaluation(trained.name, split, root_depth) / "predictions.npz"
     return gallery(model, scoring.load_outputs(path, dataset.index), dataset)

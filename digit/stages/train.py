@@ -13,7 +13,7 @@ import yaml
 
 from digit.config import Config, Experiment, to_dict
 from digit.model.module import DigitModule
-from digit.model.weights import load_into, load_model
+from digit.model.weights import load_into, load_network
 from digit.model.weights_file import read_weights
 from digit.run import provenance
 from digit.run.console import log
@@ -115,7 +115,7 @@ def _datasets(config: Config, settings: Experiment) -> tuple[HandDataset, HandDa
 
 def _adopt(folder: Path, experiment: str, settings: Experiment, source: Path) -> None:
     """Copy given weights into an experiment, byte for byte, so that their hash stays the published one."""
-    model = load_model(source, settings.model)
+    model = load_network(source, settings.model)
     if dataclasses.replace(settings.model, pretrained=None) != dataclasses.replace(model.settings, pretrained=None):
         raise UserError(
             f"experiments.{experiment}.load_ckpt: {source} says that it is another network than "
@@ -229,7 +229,7 @@ def _publish(folder: Path, files: StateFiles, settings: Experiment, record: dict
     if history["rows"][-1]["epoch"] < settings.training.max_epoch:
         raise SystemExit(TRY_AGAIN)
     best = files.best if files.best.is_file() else files.resume
-    load_model(best)
+    load_network(best)
     spent = {"started": history["beginning"]["started"], "seconds": round(history["seconds"], 1)}
     with replacing(folder / "config.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))

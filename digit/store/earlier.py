@@ -1,13 +1,10 @@
-"""What an earlier run of the same job stored, so that a job redoes only what changed.
+"""What an earlier run of the same job left, so that a job redoes only what changed."""
 
-A finished shard is kept under a second name, ``.previous/<name>``: a hard link, which takes no space. Snakemake removes
-a job's outputs before it runs the job again; the link stays until the new shard replaces it. Beside it,
-``.previous/<name>.sources`` says what the files that went into it were when they were read.
-"""
-
+import contextlib
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,93 +25,107 @@ class Sources:
     files: dict[str, Signature | None] = field(default_factory=dict)
     """Signature of each by name, taken before it was read; None where there was no file."""
 
-    @classmethod
-    def read(cls, path: Path) -> "Sources":
-        """Read what :func:`keep` wrote; of no file, or a damaged one, there are no sources."""
-        try:
-            document = orjson.loads(path.read_bytes())
-            files = {name: None if of_file is None else tuple(of_file) for name, of_file in document["files"].items()}
-            return cls(document["root"], files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return cls()
-
-
-def kept_path(path: Path) -> Path:
-    """Second name of a finished shard."""
-    return path.parent / ".previous" / path.name
-
-
-def keep(path: Path, sources: Sources | None = None) -> None:
-    """Give a finished shard its second name, where the file system can, and put its sources beside it."""
-    kept = kept_path(path)
-    _sources_path(kept).unlink(missing_ok=True)
-    try:
-        with replacing(kept) as temporary:
-            os.link(path, temporary)
-        if sources is not None:
-            with replacing(_sources_path(kept)) as temporary:
-                temporary.write_bytes(orjson.dumps({"root": sources.root, "files": sources.files}))
-    except UserError:
-        kept.unlink(missing_ok=True)
-    remove(_opened_path(kept))
-
-
-def forget_surplus(folder: Path, shards: int) -> None:
-    """Remove what an earlier run with more than ``shards`` shards left in a folder of shards, kept ones included."""
-    for place in (folder, folder / ".previous"):
-        for path in place.glob("*") if place.is_dir() else ():
-            number = re.match(r"\.?(\d+)\.", path.name)
-            if number and int(number[1]) >= shards:
-                path.unlink(missing_ok=True)
-
 
 class Earlier:
-    """The earlier shard of a job, if there is a sound one.
+    """The outputs of a job as an earlier run left them: its shard, what that was made from, and files beside it.
 
-    It loses its second name when it is opened, and gets it back when the job is finished: a shard so damaged that
-    reading it kills the job is not there when the job is tried again.
+    A finished output is kept under a second name, ``.previous/<name>``: a hard link, which takes no space. Snakemake
+    removes a job's outputs before it runs the job again; the link stays until :meth:`keep` replaces it. Beside a shard,
+    ``.previous/<name>.sources`` says what the files that went into it were when they were read.
+
+    The shard loses its second name when it is first looked into, and gets it back when the job is finished: one so
+    damaged that reading it kills the job is not there when the job is tried again.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Look for what was kept of the shard ``path``."""
-        kept = kept_path(path)
-        self._opened = _opened_path(kept)
+    def __init__(self, shard: Path, *beside: Path) -> None:
+        """Name the job's outputs; nothing is looked at yet.
+
+        Args:
+            shard: the store.
+            beside: files in the same folder that belong to it.
+        """
+        self._shard, self._beside = shard, beside
+        self._opened = self.kept(shard).with_name(f".{shard.name}.opened")
+
+    @staticmethod
+    def kept(output: Path) -> Path:
+        """Second name of an output."""
+        return output.parent / ".previous" / output.name
+
+    @cached_property
+    def _store(self) -> Store | None:
+        """The shard, if there is a sound one."""
         remove(self._opened)
-        self.header: dict[str, Any] = {}
-        self.sources = Sources()
-        self._store: Store | None = None
-        try:
-            os.replace(kept, self._opened)
+        with contextlib.suppress(UserError, OSError):
+            os.replace(self.kept(self._shard), self._opened)
             store = Store(self._opened)
-            self.header, self.sources, self._store = store.header, Sources.read(_sources_path(kept)), store
-        except (UserError, OSError):
-            return
+            len(store)  # opens it
+            return store
+        return None
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Header of the shard; empty where there is none."""
+        return self._store.header if self._store else {}
+
+    @cached_property
+    def sources(self) -> Sources:
+        """What the shard was made from; nothing where nobody knows."""
+        if self._store is None:
+            return Sources()
+        try:
+            document = orjson.loads(self._sources_path.read_bytes())
+            files = {name: None if of_file is None else tuple(of_file) for name, of_file in document["files"].items()}
+            return Sources(document["root"], files)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return Sources()
 
     def find(self, name: str) -> bytes | None:
         """Return what was stored under a name, or None."""
-        try:
-            return None if self._store is None else self._store.find(name)
-        except UserError:
-            return None
+        with contextlib.suppress(UserError):
+            return self._store.find(name) if self._store else None
+        return None
 
-    def restore(self, path: Path) -> bool:
-        """Make this the shard ``path`` again, as if written now, unless it or the file system is damaged."""
+    def restore(self) -> bool:
+        """Put the shard in its place again as if written now, unless it or the file system is damaged."""
         try:
             if self._store is None:
                 return False
             for name in self._store.keys():  # noqa: SIM118
                 self._store.get(name)
-            with replacing(path) as temporary:
+            with replacing(self._shard) as temporary:
                 os.utime(self._opened)
                 os.link(self._opened, temporary)
         except (UserError, OSError):
             return False
         return True
 
+    def keep(self, sources: Sources | None = None) -> None:
+        """Give the finished outputs their second names, where the file system can, and note what they were made from.
 
-def _opened_path(kept: Path) -> Path:
-    return kept.with_name(f".{kept.name}.opened")
+        From here on this object knows nothing of what was there before.
+        """
+        self._sources_path.unlink(missing_ok=True)
+        for output in (self._shard, *self._beside):
+            try:
+                with replacing(self.kept(output)) as temporary:
+                    os.link(output, temporary)
+            except UserError:
+                self.kept(output).unlink(missing_ok=True)
+        if sources is not None and self.kept(self._shard).exists():
+            with contextlib.suppress(UserError), replacing(self._sources_path) as temporary:
+                temporary.write_bytes(orjson.dumps({"root": sources.root, "files": sources.files}))
+        remove(self._opened)
 
+    def forget_surplus(self, shards: int) -> None:
+        """Remove what an earlier run with more than ``shards`` shards left in the folder, kept outputs included."""
+        for folder in (self._shard.parent, self.kept(self._shard).parent):
+            for path in folder.glob("*") if folder.is_dir() else ():
+                number = re.match(r"\.?(\d+)\.", path.name)
+                if number and int(number[1]) >= shards:
+                    path.unlink(missing_ok=True)
 
-def _sources_path(kept: Path) -> Path:
-    return kept.with_name(f"{kept.name}.sources")
+    @property
+    def _sources_path(self) -> Path:
+        kept = self.kept(self._shard)
+        return kept.with_name(f"{kept.name}.sources")

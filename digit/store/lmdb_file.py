@@ -15,6 +15,8 @@ from digit.run.files import replacing
 
 TRANSACTION_BYTES = 64 << 20
 FIRST_MAP_BYTES = 1 << 26
+LONGEST_KEY = 511
+"""Bytes; LMDB's own limit."""
 ALREADY_OPEN = "already open in this process"
 """What py-lmdb says when a file has a handle already."""
 SECONDS_TO_CLOSE = 1.0
@@ -25,7 +27,7 @@ Pair = tuple[bytes, bytes]
 def write_lmdb(path: Path, pairs: Iterable[Pair]) -> None:
     """Write keys and values as one file, all or nothing, and compare keys and lengths before it gets its name.
 
-    Fastest, and byte-identical from run to run, in the order of keys.
+    Fastest, and smallest, in the order of keys.
 
     Raises:
         ValueError: when a key occurs twice.
@@ -68,6 +70,9 @@ class _Writer:
         """Queue one value."""
         if key in self.sizes:
             raise ValueError(f"the key {key!r} occurs twice")
+        if not 0 < len(key) <= LONGEST_KEY:
+            text = f"a name in a store has 1 to {LONGEST_KEY} bytes, not {len(key)}"
+            raise UserError(f"{key.decode()!r}: {text}; rename it")
         self.sizes[key] = len(value)
         self._pending.append((key, value))
         self._pending_bytes += len(value)
@@ -75,8 +80,9 @@ class _Writer:
             self._flush()
 
     def _flush(self) -> None:
-        """Commit what is queued."""
+        """Commit what is queued, in the order of keys: pages that are filled in order are full."""
         self._reserve()
+        self._pending.sort()
         with self._env.begin(write=True) as transaction:
             for key, value in self._pending:
                 transaction.put(key, value, append=key > self._last)

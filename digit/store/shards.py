@@ -1,31 +1,30 @@
-"""Shards: many small files as one LMDB file, bytes untouched.
+"""Shards: many small files as one plain LMDB file, in which a file's name leads to its bytes, untouched.
 
-LMDB gives every value above 2 KB pages of its own, half a page too many on average. So a shard packs its files into
-*blocks* of about a megabyte: a zero byte and the block's number (4 bytes, big-endian) lead to a block; a name
-(UTF-8) leads to an *entry*, which says where the file lies (:data:`ENTRY`); ``__header__`` leads to a JSON object that
-says what the shard is. Equal input gives equal bytes. Each file has a checksum, which is compared whenever it is read.
+Two keys are no names: ``__header__`` leads to a JSON object that says what the shard is, ``__checksums__`` to a
+:data:`CHECKSUM` of each file, in ascending order, which is compared whenever the file is read. Equal input gives equal
+bytes.
 """
 
 import os
-import struct
 import threading
 import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from digit.run.errors import UserError
 from digit.store.lmdb_file import LmdbFile, Pair, write_lmdb
 
 FORMAT = "digit-store"
-VERSION = 3
-HEADER_KEY = b"__header__"
-BLOCK_BYTES = 1 << 20
-ENTRY = struct.Struct("<IIII")
-"""Block number, first byte in the block, length, CRC-32; little-endian."""
+VERSION = 4
+HEADER_KEY, CHECKSUMS_KEY = b"__header__", b"__checksums__"
+CHECKSUM = np.dtype("<u8")
+"""CRC-32 of the name times 2**32, plus CRC-32 of the content."""
 
 
 def write_shard(
@@ -38,7 +37,7 @@ def write_shard(
 
     Args:
         path: the file to write or replace.
-        items: names and contents; what is read together should come together.
+        items: names and contents; fastest, and smallest, in the order of names.
         header: JSON object for the shard's header, or a function that gives it once ``items`` is exhausted.
             ``format``, ``version`` and ``count`` are added.
         expected: number of items that must arrive, if known.
@@ -50,42 +49,28 @@ def write_shard(
         ValueError: when a name occurs twice or the number of items is not the expected one.
         UserError: when the shard cannot be written or does not read back.
     """
-    count = 0
+    checksums: list[int] = []
 
     def pairs() -> Iterator[Pair]:
-        nonlocal count
-        entries: dict[bytes, bytes] = {}
-        yield from _blocks(items, entries)
-        count = len(entries)
-        if expected is not None and count != expected:
-            raise ValueError(f"{path}: {count} items arrived, {expected} expected")
+        for name, content in items:
+            key = name.encode()
+            if key in (HEADER_KEY, CHECKSUMS_KEY):
+                raise ValueError(f"the name {name!r} is reserved")
+            checksums.append(_checksum(key, content))
+            yield key, content
+        if expected is not None and len(checksums) != expected:
+            raise ValueError(f"{path}: {len(checksums)} items arrived, {expected} expected")
+        yield CHECKSUMS_KEY, np.sort(np.array(checksums, CHECKSUM)).tobytes()
         document = header() if callable(header) else header
-        fixed = {"format": FORMAT, "version": VERSION, "count": count}
-        entries[HEADER_KEY] = orjson.dumps(fixed | document, option=orjson.OPT_SORT_KEYS)
-        yield from sorted(entries.items())
+        fixed = {"format": FORMAT, "version": VERSION, "count": len(checksums)}
+        yield HEADER_KEY, orjson.dumps(document | fixed, option=orjson.OPT_SORT_KEYS)
 
     write_lmdb(path, pairs())
-    return count
+    return len(checksums)
 
 
-def _blocks(items: Iterable[tuple[str, bytes]], entries: dict[bytes, bytes]) -> Iterator[Pair]:
-    """Yield the blocks, and fill in where each item lies."""
-    block, number = bytearray(), 0
-    for name, content in items:
-        key = name.encode()
-        if key in entries or key == HEADER_KEY:
-            raise ValueError(f"the name {name!r} occurs twice")
-        if block and len(block) + len(content) > BLOCK_BYTES:
-            yield _block_key(number), bytes(block)
-            block, number = bytearray(), number + 1
-        entries[key] = ENTRY.pack(number, len(block), len(content), zlib.crc32(content))
-        block += content
-    if block:
-        yield _block_key(number), bytes(block)
-
-
-def _block_key(number: int) -> bytes:
-    return b"\0" + number.to_bytes(4)
+def _checksum(name: bytes, content: bytes) -> int:
+    return zlib.crc32(name) << 32 | zlib.crc32(content)
 
 
 class _Shard:
@@ -105,24 +90,32 @@ class _Shard:
         if self.header.get("format") != FORMAT or self.header.get("version") != VERSION:
             raise UserError(f"{path}: is not a store of format {FORMAT} {VERSION}; {self._remedy}")
 
+    @cached_property
+    def _checksums(self) -> np.ndarray:
+        """The checksums, read with the first file."""
+        checksums = self._file.get(CHECKSUMS_KEY) or b""
+        if len(checksums) != CHECKSUM.itemsize * self.header["count"]:
+            raise UserError(f"{self.path}: lacks checksums of its files; {self._remedy}")
+        return np.frombuffer(checksums, CHECKSUM)
+
     def close(self) -> None:
         """Let go of the file for good."""
         self._file.close()
 
     def get(self, name: bytes) -> bytes | None:
         """Return what was put in under ``name``, or None."""
-        entry = self._file.get(name)
-        if entry is None or name == HEADER_KEY or name.startswith(b"\0"):
-            return None
-        number, start, length, checksum = ENTRY.unpack(entry)
-        content = self._file.get_part(_block_key(number), start, start + length) if length else b""
-        if content is None or len(content) != length or zlib.crc32(content) != checksum:
-            raise UserError(f"{self.path}: {name.decode()!r} is not what was stored; the disk may fail; {self._remedy}")
+        content = None if name in (HEADER_KEY, CHECKSUMS_KEY) else self._file.get(name)
+        if content is not None:
+            wanted = CHECKSUM.type(_checksum(name, content))
+            place = self._checksums.searchsorted(wanted)
+            if place == len(self._checksums) or self._checksums[place] != wanted:
+                text = "is not what was stored; the disk may fail"
+                raise UserError(f"{self.path}: {name.decode()!r} {text}; {self._remedy}")
         return content
 
     def names(self) -> Iterator[bytes]:
         """Every name, in order."""
-        return (key for key, _ in self._file.items(first=b"\1") if key != HEADER_KEY)
+        return (key for key, _ in self._file.keys_and_sizes() if key not in (HEADER_KEY, CHECKSUMS_KEY))
 
 
 _open_shards: "weakref.WeakValueDictionary[tuple[int, int], _Shard]" = weakref.WeakValueDictionary()
@@ -229,6 +222,11 @@ class Store:
     def excluded(self) -> dict[str, str]:
         """Names that were left out on purpose, with the reason, over all shards."""
         return {name: reason for header in self.headers for name, reason in header.get("excluded", {}).items()}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process holds the files open through this store."""
+        return self._handles is not None and self._handles[0] == os.getpid()
 
     def close(self) -> None:
         """Let go of the files; the next access opens them again."""

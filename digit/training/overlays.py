@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from digit import figures
 from digit.model.inference import to_device, to_inputs
 from digit.model.network import Network
+from digit.predictor.readout import read_out
 from digit.run.files import replacing
 from digit.samples.dataset import HandDataset
 from digit.skeleton import JOINT_HAND
@@ -30,18 +31,14 @@ def draw_overlays(network: Network, dataset: HandDataset, path: Path, trainer: l
     training = network.training
     prediction = network.eval()(*to_inputs(to_device(batch, device), network.settings))
     network.train(training)
-    parts = (
-        torch.zeros_like(batch["segm"]) if prediction.segm_logits is None else prediction.segm_logits.argmax(1).byte()
-    )
-    labels = parts.cpu().numpy()
-    joints = prediction.joint_xyz[..., :2].float().cpu().numpy()
-    size, cells = network.settings.input_size, network.settings.heatmap_size
+    read = read_out(prediction, network.settings)
+    labels = np.zeros(batch["segm"].shape, np.uint8) if read.parts is None else read.parts
     tiles = []
     for k, crop in enumerate(batch["image"].numpy()):
         picture = cv2.resize(crop, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
         mask = cv2.resize(labels[k], (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST)
         shown = batch["hand_type"][k].numpy().astype(bool)[JOINT_HAND]
-        joints_px = (joints[k] * (size / cells) + 0.5) * (TILE_PX / size) - 0.5
+        joints_px = (read.joints_crop_px[k] + 0.5) * (TILE_PX / network.settings.input_size) - 0.5
         tiles.append(figures.draw_skeleton(figures.overlay_mask(picture, mask, alpha=0.4), joints_px, shown))
     sheet = figures.grid(tiles, 3)
     path.parent.mkdir(parents=True, exist_ok=True)

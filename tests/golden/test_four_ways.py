@@ -10,12 +10,13 @@ from scipy.special import expit
 
 from digit.config import ModelSettings, resolve, to_dict
 from digit.model import inference
-from digit.model.weights import build_model, load_model, released_layout
+from digit.model.weights import build_model, load_network, released_layout
 from digit.run.files import read_json
 from digit.run.layout import Layout
 from digit.samples.opening import open_dataset
 from digit.stages.evaluate import evaluate
-from digit.stages.export import export_layout, export_weights
+from digit.stages.export_data import export_data
+from digit.stages.export_network import export_network
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
@@ -55,18 +56,18 @@ def evaluated(config, released, folder, **data):
 def test_the_same_predictions_four_ways(golden_config, released, tmp_path):
     dataset, _ = open_dataset(golden_config, "val", ModelSettings(), "rootnet")
     batch = dataset.__getitems__(range(len(dataset)))
-    memory = dataclasses.asdict(inference.run(load_model(released), [batch], torch.device("cpu")))
+    memory = dataclasses.asdict(inference.run(load_network(released), [batch], torch.device("cpu")))
 
     stages, metrics = evaluated(golden_config, released, golden_config.run.folder)
 
-    export_weights(released, tmp_path / "digit.onnx", "paper")
+    export_network(released, tmp_path / "digit.onnx", "paper")
     session = onnxruntime.InferenceSession(tmp_path / "digit.onnx")
     names = ["joint_xyz", "rel_root_depth", "hand_logits"]
     joints, rel_root, logits = session.run(names, {"images": inference.to_input(batch).contiguous().numpy()})
     onnx = dict(zip(ARRAYS, (joints, rel_root, expit(logits)), strict=True))
 
-    export_layout(golden_config, tmp_path / "original", ["val"])
-    export_weights(released, tmp_path / "original" / "again.pt", "paper")
+    export_data(golden_config, tmp_path / "original", ["val"])
+    export_network(released, tmp_path / "original" / "again.pt", "paper")
     keys = {
         "image_lmdb": str(tmp_path / "original" / "images" / "interhand.lmdb"),
         "mask_lmdb": str(tmp_path / "original" / "segm_32.lmdb"),

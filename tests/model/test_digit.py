@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-import digit
 from digit.config import ModelSettings, resolve
 from digit.config.presets import PRESETS
 from digit.model.backbone import create_backbone
 from digit.model.digit import Digit
 from digit.model.network import expected_bin, expected_joints
-from digit.model.weights import PREFIX, load_model
+from digit.model.weights import PREFIX, load_network
 from digit.run.errors import UserError
 
 TINY = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"].model
@@ -78,9 +77,9 @@ def test_checkpoints_load_with_their_own_settings(tiny, tmp_path):
     path = saved(tiny, tmp_path / "ours.ckpt", hyper_parameters=settings)
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(digit.load_model(path)(images).joint_xyz, tiny(images).joint_xyz)
+        torch.testing.assert_close(load_network(path)(images).joint_xyz, tiny(images).joint_xyz)
         torch.save({PREFIX + k: v for k, v in tiny.state_dict().items()}, tmp_path / "flat.pt")
-        flat = load_model(tmp_path / "flat.pt", preset="tiny")
+        flat = load_network(tmp_path / "flat.pt", preset="tiny")
         torch.testing.assert_close(flat(images).joint_xyz, tiny(images).joint_xyz)
 
 
@@ -103,7 +102,7 @@ def test_checkpoints_of_the_originals_lightning_load_without_its_libraries(tiny,
         del sys.modules["easydict"]
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        loaded = load_model(path, preset=TINY)
+        loaded = load_network(path, preset=TINY)
         torch.testing.assert_close(loaded(images).joint_xyz, tiny(images).joint_xyz)
 
 
@@ -141,7 +140,7 @@ def test_checkpoints_of_lightning_1_load(tiny, tmp_path, names, zipped):
         torch.save(content, tmp_path / "old.ckpt", _use_new_zipfile_serialization=zipped)
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        loaded = load_model(tmp_path / "old.ckpt", preset=TINY)
+        loaded = load_network(tmp_path / "old.ckpt", preset=TINY)
         torch.testing.assert_close(loaded(images).joint_xyz, tiny(images).joint_xyz)
 
 
@@ -151,7 +150,7 @@ def test_only_lightnings_own_callbacks_have_stand_ins(tiny, tmp_path, name):
         kind = named_class(f"{CALLBACKS}.{name}", patch)
         torch.save({"state_dict": {}, "callbacks": {kind: {}}}, tmp_path / "evil.ckpt")
     with pytest.raises(UserError, match=rf"holds more than weights \({CALLBACKS}\.{re.escape(name)}\) and is refused"):
-        load_model(tmp_path / "evil.ckpt")
+        load_network(tmp_path / "evil.ckpt")
 
 
 def test_wrong_keys_are_listed(tiny, tmp_path):
@@ -159,7 +158,7 @@ def test_wrong_keys_are_listed(tiny, tmp_path):
     state["model.pose_reg.stranger"] = state.pop(PREFIX + "conv_hm.bias")
     torch.save(state, tmp_path / "bad.pt")
     with pytest.raises(UserError, match=r"missing model\.pose_reg\.conv_hm\.bias") as caught:
-        load_model(tmp_path / "bad.pt", preset="tiny")
+        load_network(tmp_path / "bad.pt", preset="tiny")
     assert "unexpected model.pose_reg.stranger" in str(caught.value)
 
 
@@ -167,7 +166,7 @@ def test_wrong_keys_are_listed(tiny, tmp_path):
 def test_files_without_a_table_of_tensors_are_clear_errors(content, tmp_path):
     torch.save(content, tmp_path / "odd.pt")
     with pytest.raises(UserError, match=r"odd\.pt: holds no table of tensors"):
-        load_model(tmp_path / "odd.pt")
+        load_network(tmp_path / "odd.pt")
 
 
 class Mischief:
@@ -181,7 +180,7 @@ def test_files_that_want_to_run_code_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Mischief()}, tmp_path / "evil.ckpt")
     with pytest.raises(UserError, match="refused"):
-        load_model(tmp_path / "evil.ckpt")
+        load_network(tmp_path / "evil.ckpt")
     assert not (tmp_path / "mischief").exists()
 
 
@@ -201,7 +200,7 @@ def test_code_is_named_and_not_called_damaged(function, zipped, tmp_path):
     content = {"state_dict": {}, "extra": Call(function, f"touch {tmp_path}/mischief")}
     torch.save(content, tmp_path / "evil.ckpt", _use_new_zipfile_serialization=zipped)
     with pytest.raises(UserError, match=rf"holds more than weights \(\S*{function.__name__}\) and is refused"):
-        load_model(tmp_path / "evil.ckpt")
+        load_network(tmp_path / "evil.ckpt")
     assert not (tmp_path / "mischief").exists()
 
 
@@ -225,19 +224,19 @@ def test_tensors_without_usable_numbers_are_refused(tiny, tmp_path, change, mess
     state[PREFIX + "conv_hm.weight"] = change(state[PREFIX + "conv_hm.weight"])
     torch.save(state, tmp_path / "odd.pt")
     with pytest.raises(UserError, match=rf"odd\.pt: 1 tensors are unusable: \S+conv_hm\.weight {message}"):
-        load_model(tmp_path / "odd.pt", preset="tiny")
+        load_network(tmp_path / "odd.pt", preset="tiny")
 
 
 def test_half_precision_loads(tiny, tmp_path):
     torch.save({key: t.half() if t.is_floating_point() else t for key, t in released(tiny).items()}, tmp_path / "h.pt")
-    assert load_model(tmp_path / "h.pt", preset="tiny").conv_hm.weight.dtype == torch.float32
+    assert load_network(tmp_path / "h.pt", preset="tiny").conv_hm.weight.dtype == torch.float32
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", f"module.{PREFIX}"])
 def test_other_names_for_the_same_tensors_are_said(tiny, tmp_path, prefix):
     torch.save({prefix + key: tensor for key, tensor in tiny.state_dict().items()}, tmp_path / "named.pt")
     with pytest.raises(UserError, match=r"only the names differ: each must begin with model\.pose_reg\.") as caught:
-        load_model(tmp_path / "named.pt", preset="tiny")
+        load_network(tmp_path / "named.pt", preset="tiny")
     text = str(caught.value)
     assert text.count("- missing") == text.count("- unexpected") == 10 and re.search(r"and \d+ more$", text)
 
@@ -245,22 +244,22 @@ def test_other_names_for_the_same_tensors_are_said(tiny, tmp_path, prefix):
 def test_the_right_preset_is_named(tiny, tmp_path):
     torch.save(released(tiny), tmp_path / "tiny.pt")
     with pytest.raises(UserError, match="choose preset tiny"):
-        load_model(tmp_path / "tiny.pt")
+        load_network(tmp_path / "tiny.pt")
     with pytest.raises(UserError, match=r"preset 'huge': unknown; choose one of paper, tiny"):
-        load_model(tmp_path / "tiny.pt", preset="huge")
+        load_network(tmp_path / "tiny.pt", preset="huge")
 
 
 @pytest.mark.parametrize("settings", [{"preset": "huge"}, {"network": {}}, {"model": 3}, {1: 2}])
 def test_unusable_settings_are_the_files_own(tiny, tmp_path, settings):
     path = saved(tiny, tmp_path / "own.ckpt", hyper_parameters={"experiment": settings})
     with pytest.raises(UserError, match=r"own\.ckpt: the settings that this file itself holds are unusable") as caught:
-        load_model(path)
+        load_network(path)
     assert "loaded" not in str(caught.value) and "hyper_parameters.experiment" in str(caught.value)
 
 
 def test_a_folder_is_called_a_folder(tmp_path):
     with pytest.raises(UserError, match="is a folder"):
-        load_model(tmp_path)
+        load_network(tmp_path)
 
 
 NOISE = np.random.default_rng(0).bytes(30_000)
@@ -270,7 +269,7 @@ NOISE = np.random.default_rng(0).bytes(30_000)
 def test_files_that_are_no_weights_are_clear_errors(content, tmp_path):
     (tmp_path / "junk.pt").write_bytes(content)
     with pytest.raises(UserError, match=r"junk\.pt: .*train again") as caught:
-        load_model(tmp_path / "junk.pt")
+        load_network(tmp_path / "junk.pt")
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -278,9 +277,9 @@ def test_a_truncated_checkpoint_is_a_clear_error(tiny, tmp_path):
     path = saved(tiny, tmp_path / "cut.ckpt")
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(UserError, match=r"cut\.ckpt: is damaged.*train again"):
-        load_model(path)
+        load_network(path)
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match="no such file"):
-        load_model(tmp_path / "absent.pt")
+        load_network(tmp_path / "absent.pt")

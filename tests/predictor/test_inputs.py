@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures, and which box belongs to which."""
+"""Which files of a folder are pictures."""
 
 import os
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digit.predictor import results
-from digit.predictor.inputs import box_of, find_pictures, read_boxes, skipped_lines, unused_boxes
+from digit.predictor.inputs import find_pictures, skipped_lines
 from digit.run.errors import UserError
 
 
@@ -57,6 +57,8 @@ def test_a_picture_alone(folder):
     assert find_pictures(folder / "renamed.txt").pictures == {"renamed.txt": folder / "renamed.txt"}
     with pytest.raises(UserError, match=r"a\.overlay\.png: is an overlay that digit drew itself"):
         find_pictures(folder / "a.overlay.png")
+    with pytest.raises(UserError, match=r"pipe\.jpg: is neither a file nor a folder"):
+        find_pictures(folder / "pipe.jpg")
     with pytest.raises(UserError, match="nowhere: does not exist"):
         find_pictures(folder / "nowhere")
 
@@ -75,32 +77,3 @@ def test_many_left_out_files_are_counted(tmp_path):
         (tmp_path / f"{number:02}.txt").touch()
     lines = skipped_lines(find_pictures(tmp_path))
     assert lines[0] == "00.txt: no picture" and lines[-1] == "... and 10 more" and len(lines) == 21
-
-
-def test_boxes_are_looked_up_by_path_whatever_writes_the_accents(tmp_path):
-    path = tmp_path / "boxes.json"
-    path.write_text('{"sub/a.jpg": [1, 2, 3, 4.5], "m\u00e4dchen.png": [0, 0, 9, 9], "old.jpg": []}', encoding="utf-8")
-    boxes = read_boxes(path)
-    assert box_of(boxes, "sub/a.jpg") == [1, 2, 3, 4.5]
-    assert box_of(boxes, "ma\u0308dchen.png") == [0, 0, 9, 9]
-    with pytest.raises(UserError, match=r"a\.jpg: has no box in the box file"):
-        box_of(boxes, "a.jpg")
-    assert unused_boxes(boxes, ["sub/a.jpg", "ma\u0308dchen.png"]) == ["old.jpg"]
-
-
-@pytest.mark.parametrize(
-    "box",
-    [[0, 0, 10], [0, 0, 10, -1], [0, 0, 0, 5], [0, 0, 0.5, 5], "box", None, [0, 0, "1", 2], [0, 0, True, 4],
-     [float("nan"), 0, 1, 1], [0, float("inf"), 1, 1], [0, 0, 1e300, 1], [1e7, 0, 1, 1], [0, 0, 10**400, 1], {}],
-)  # fmt: skip
-def test_what_is_no_box_is_named(box):
-    with pytest.raises(UserError, match=r"a\.png: its box .* is not four numbers x, y, width, height"):
-        box_of({"a.png": box}, "a.png")
-
-
-@pytest.mark.parametrize("content", ["[1, 2, 3, 4]", '{"a.png": [0, 0', '"a"', ""])
-def test_what_is_no_box_file_is_named(tmp_path, content):
-    path = tmp_path / "boxes.json"
-    path.write_text(content)
-    with pytest.raises(UserError, match=r'boxes\.json: is not .*give \{"photo.jpg"'):
-        read_boxes(path)

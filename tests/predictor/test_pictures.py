@@ -221,6 +221,24 @@ def test_what_cannot_be_decoded_is_explained():
             decode_picture(content, "photo")
 
 
+def test_damage_that_is_patched_up_is_said(caplog):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    sound = encode(noise, "JPEG", quality=95)
+    middle = len(sound) // 2
+    damaged = sound[:middle] + b"\xff\xd0" * 30 + sound[middle + 60 :]
+    assert decode_picture(sound, "a.jpg").shape == (64, 64, 3) and not caplog.text
+    assert decode_picture(damaged, "a.jpg").shape == (64, 64, 3)
+    assert "a.jpg: is damaged inside" in caplog.text
+    caplog.clear()
+    for content in (encode(noise[..., 0], "JPEG"), encode(noise, "JPEG", progressive=True), several("MPO")):
+        decode_picture(content, "a.jpg")
+    file = io.BytesIO()
+    Image.fromarray(noise).convert("CMYK").save(file, "JPEG")
+    decode_picture(file.getvalue() + b"a phone's own notes", "a.jpg")
+    decode_picture(encode(noise, "JPEG") + b"a phone's own notes", "a.jpg")
+    assert not caplog.text
+
+
 def test_a_name_does_not_matter(tmp_path):
     for name in ("a.png", "b.jfif", "c", "d.heic"):
         (tmp_path / name).write_bytes(encode(UPRIGHT, "JPEG", 1))

@@ -228,7 +228,9 @@ def test_a_store_and_a_table_from_before_there_was_a_pair_are_read(config):
 
 def test_stores_are_closed_when_workers_start(config):
     dataset = training_data(config)
-    assert dataset.images._shards is None and dataset.masks.store._shards is None
+    assert not dataset.images.is_open and not dataset.masks.store.is_open
+    dataset.images.get(dataset.index.keys()[0])
+    assert dataset.images.is_open
 
 
 def test_each_file_is_looked_up_in_one_shard(config, monkeypatch):

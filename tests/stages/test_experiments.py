@@ -13,11 +13,11 @@ import yaml
 
 from digit.config import resolve, to_dict
 from digit.model.create import create_network
-from digit.model.weights import PREFIX, load_model
+from digit.model.weights import PREFIX, load_network
 from digit.run.errors import UserError
 from digit.run.files import write_json
 from digit.stages.evaluate import evaluate
-from digit.stages.export import export_weights
+from digit.stages.export_network import export_network
 from digit.stages.predict import predict
 from digit.stages.report import report
 
@@ -108,7 +108,7 @@ def test_a_network_that_needs_masks_is_evaluated_but_not_let_loose(evaluated_run
     with pytest.raises(UserError, match="annotated part masks beside the image"):
         predict(checkpoint, image, tmp_path / "out")
     with pytest.raises(UserError, match="annotated part masks beside the image"):
-        export_weights(checkpoint, tmp_path / "bound.onnx", "tiny")
+        export_network(checkpoint, tmp_path / "bound.onnx", "tiny")
     assert not list(tmp_path.glob("out*")) and not list(tmp_path.glob("bound*"))
 
 
@@ -116,13 +116,13 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
     with_experiments(evaluated_run, internet=PARTLESS["internet"])
     checkpoint = evaluated_run.layout.train("internet") / "best.ckpt"
     image = next((evaluated_run.layout.jpeg_folder() / "test").rglob("*.jpg"))
-    assert predict(checkpoint, image, tmp_path / "out", hand_threshold=0.0)[0].is_file()
-    export_weights(checkpoint, tmp_path / "network.onnx", "tiny")
+    assert predict(checkpoint, image, tmp_path / "out", hand_threshold=0.0).poses[0].is_file()
+    export_network(checkpoint, tmp_path / "network.onnx", "tiny")
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     assert [output.name for output in session.get_outputs()] == ["joint_xyz", "rel_root_depth", "hand_logits"]
     pictures = torch.rand(3, 3, 64, 64)
     with torch.inference_mode():
-        expected = load_model(checkpoint)(pictures).joint_xyz
+        expected = load_network(checkpoint)(pictures).joint_xyz
     np.testing.assert_allclose(session.run(["joint_xyz"], {"images": pictures.numpy()})[0], expected, atol=1e-3)
     properties = {item.key: item.value for item in onnx.load(tmp_path / "network.onnx").metadata_props}
     assert "segm_logits" not in json.loads(properties["units"])
@@ -130,4 +130,4 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
 
 def test_a_hard_mask_exports(evaluated_run, tmp_path):
     with_experiments(evaluated_run, hard={"fusion": "argmax"})
-    export_weights(evaluated_run.layout.train("hard") / "best.ckpt", tmp_path / "hard.onnx", "tiny")
+    export_network(evaluated_run.layout.train("hard") / "best.ckpt", tmp_path / "hard.onnx", "tiny")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from digit.config import Config, merge, resolve, to_dict
-from digit.model.weights import load_model, released_layout
+from digit.model.weights import load_network, released_layout
 from digit.report.facts import read_trained
 from digit.report.tables import notices
 from digit.run.errors import UserError
@@ -24,7 +24,7 @@ from digit.stages.train import train
 def released(evaluated_run, tmp_path):
     """The weights of experiment ``tiny`` in the layout of the released file."""
     path = tmp_path / "released.pt"
-    torch.save(released_layout(load_model(evaluated_run.checkpoint)), path)
+    torch.save(released_layout(load_network(evaluated_run.checkpoint)), path)
     return path
 
 

@@ -27,10 +27,9 @@ from digit.samples import fits as fits_module
 from digit.samples.fits import describe_fits, read_fits
 from digit.samples.index import COLUMNS, open_index, write_index
 from digit.skeleton import LABEL_NAMES
-from digit.stages import parts as stage
 from digit.stages.parts import parts
 from digit.stages.sheet import contact_sheet
-from digit.store.earlier import keep
+from digit.store.earlier import Earlier
 from digit.store.shards import Store, write_shard
 
 REPOSITORY = Path(__file__).parents[2]
@@ -384,7 +383,7 @@ def test_only_what_changed_is_drawn_again(drawn, tmp_path, spoilt, hands, caplog
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog, monkeypatch):
+def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog):
     """Killed between keeping the store and keeping the table: the kept ones do not belong together."""
     columns = make_columns(hands, frames=2)
     moved = columns | {"princpt_px": columns["princpt_px"] + 20}
@@ -392,10 +391,12 @@ def test_a_store_and_a_table_of_two_runs_are_not_trusted(tmp_path, hands, caplog
     parts(fresh, "train", 0)
     config = make_config(tmp_path, columns)
     parts(config, "train", 0)
+    table = Earlier.kept(Layout.of(config).fit("train", 0))
+    of_first_run = table.read_bytes()
     make_config(tmp_path, moved)
-    with monkeypatch.context() as patch:
-        patch.setattr(stage, "keep", lambda path: keep(path) if path.suffix == ".lmdb" else None)
-        parts(config, "train", 0)
+    parts(config, "train", 0)
+    table.unlink()
+    table.write_bytes(of_first_run)
     make_config(tmp_path, columns)
     caplog.set_level(logging.INFO, "digit")
     parts(config, "train", 0)
@@ -473,7 +474,8 @@ def test_contact_sheet_names_what_is_missing(pictured):
     with pytest.raises(UserError, match="the index has 24"):
         contact_sheet(pictured, "train")
     layout.fit("train", 1).write_bytes(table)
-    write_shard(layout.parts("train", 1), [], masks.header | {"pair": "another"})
+    items = [(name, masks.get(name)) for name in masks.keys()]  # noqa: SIM118
+    write_shard(layout.parts("train", 1), items, masks.header | {"pair": "another"})
     with pytest.raises(UserError, match="not made together"):
         contact_sheet(pictured, "train")
     layout.parts("train", 1).unlink()

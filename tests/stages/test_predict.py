@@ -9,32 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from digit import geometry, scoring
 from digit.cli import app
-from digit.config import resolve, to_dict
-from digit.model.digit import Digit
-from digit.model.weights import PREFIX
-from digit.predictor import predictor as predictor_module
 from digit.run.errors import UserError
 from digit.samples.index import open_index
 from digit.stages.predict import predict
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory):
-    """A small network that has not learnt anything, as training leaves it."""
-    experiment = resolve({"experiments": {"tiny": {"preset": "tiny"}}}).experiments["tiny"]
-    torch.manual_seed(0)
-    state = {PREFIX + key: tensor for key, tensor in Digit(experiment.model).state_dict().items()}
-    path = tmp_path_factory.mktemp("weights") / "best.ckpt"
-    torch.save({"state_dict": state, "hyper_parameters": {"experiment": to_dict(experiment)}}, path)
-    return path
 
 
 @pytest.fixture
@@ -300,17 +284,3 @@ def test_case_17_a_box_beside_the_picture(case, checkpoint, tmp_path):
     status, _, error = digit(image, "--checkpoint", checkpoint, "--output", tmp_path / "out", "--boxes", boxes)
     assert status == 1 and "the box [5000, 5000, 50, 50] does not touch the picture" in error
     assert not list((tmp_path / "out").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("box", "touches"),
-    [([79, 0, 5, 5], True), ([80, 0, 5, 5], False), ([-5, 0, 5, 5], False), ([0, 59.5, 5, 5], True),
-     ([0, -6, 5, 5], False), ([-1e6, -1e6, 2e6, 2e6], True)],
-)  # fmt: skip
-def test_a_box_touches_a_picture_or_not(box, touches):
-    picture = np.zeros((60, 80, 3), np.uint8)
-    if touches:
-        predictor_module.crop_box(picture, box)
-    else:
-        with pytest.raises(UserError, match="does not touch"):
-            predictor_module.crop_box(picture, box)

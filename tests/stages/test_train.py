@@ -18,7 +18,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from digit.config import load_config
-from digit.model.weights import load_model
+from digit.model.weights import load_network
 from digit.run.errors import UserError
 from digit.run.files import read_json
 from digit.run.layout import Layout
@@ -38,7 +38,7 @@ def changed(path: Path, **training) -> Path:
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    return load_model(path).state_dict()
+    return load_network(path).state_dict()
 
 
 def assert_same_weights(one, other, **tolerance):
@@ -182,8 +182,8 @@ def test_weights_to_start_from_and_a_warm_up(settings_file, tmp_path):
         changed(settings_file, load_from=str(start), lr=1e-9, schedule="step", warm_up_steps=6, max_epoch=1)
     )
     train(fine, "small")
-    parameters = dict(load_model(start).named_parameters())
-    for name, value in load_model(folder / "last.ckpt").named_parameters():
+    parameters = dict(load_network(start).named_parameters())
+    for name, value in load_network(folder / "last.ckpt").named_parameters():
         torch.testing.assert_close(value, parameters[name], atol=1e-6, rtol=1e-4)
     assert pd.read_csv(folder / "history.csv")["lr"].item() == pytest.approx(1e-9 * 3 / 7)
 
@@ -204,7 +204,7 @@ def test_two_processes_train_the_weights_of_one(settings_file):
         config = load_config(changed(settings_file, devices=devices, iter_batch=2, max_epoch=1))
         train(config, "small")
         folder = Layout.of(config).train("small")
-        weights.append(dict(load_model(folder / "last.ckpt").named_parameters()))
+        weights.append(dict(load_network(folder / "last.ckpt").named_parameters()))
         losses.append(pd.read_csv(folder / "history.csv")["train_loss"].item())
     assert_same_weights(*weights, rtol=1e-5, atol=1e-6)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -216,7 +216,7 @@ def test_two_processes_share_each_batch(settings_file):
     folder = Layout.of(load_config(shared)).train("small")
     history = pd.read_csv(folder / "history.csv")
     assert history["step"].tolist() == [3]
-    assert load_model(folder / "best.ckpt")(torch.rand(1, 3, 64, 64)).joint_xyz.isfinite().all()
+    assert load_network(folder / "best.ckpt")(torch.rand(1, 3, 64, 64)).joint_xyz.isfinite().all()
 
 
 def test_other_settings_start_anew_and_leave_the_unfinished_training_alone(settings_file, caplog):

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from digit.config import Config, load_config
-from digit.model.weights import load_model
+from digit.model.weights import load_network
 from digit.run import provenance
 from digit.run.errors import UserError
 from digit.run.files import read_json
@@ -75,8 +75,8 @@ def started(config: Config) -> subprocess.Popen:
 
 
 def assert_same_weights(one: Path, other: Path):
-    expected = load_model(other).state_dict()
-    for name, value in load_model(one).state_dict().items():
+    expected = load_network(other).state_dict()
+    for name, value in load_network(one).state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0, msg=lambda text, name=name: f"{name}: {text}")
 
 

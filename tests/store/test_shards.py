@@ -1,6 +1,8 @@
+import json
 import multiprocessing
 import os
 import pickle
+import re
 import struct
 import sys
 import zlib
@@ -15,16 +17,17 @@ from hypothesis import strategies as st
 from digit.run.errors import UserError
 from digit.store import lmdb_file
 from digit.store import shards as store_module
-from digit.store.shards import BLOCK_BYTES, Store, write_shard
+from digit.store.shards import Store, write_shard
 
+ROOT = Path(__file__).parents[2]
 names = st.text(st.characters(codec="utf-8", min_codepoint=1), min_size=1, max_size=60)
 
 
 @given(items=st.dictionaries(names, st.binary(max_size=9000), max_size=30))
 @settings(max_examples=30, deadline=None)
 def test_what_is_written_is_read(items, tmp_path_factory):
-    """Blocks hold many items, one, or items larger than themselves."""
-    items = {name: value for name, value in items.items() if name != "__header__"}
+    """Of every length, the empty one too."""
+    items = {name: value for name, value in items.items() if not name.startswith("__")}
     path = tmp_path_factory.mktemp("store") / "0.lmdb"
     assert write_shard(path, items.items(), {"stage": "test"}, expected=len(items)) == len(items)
     store = Store(path)
@@ -37,7 +40,6 @@ def test_what_is_written_is_read(items, tmp_path_factory):
 def test_equal_input_gives_equal_bytes_and_the_map_grows(tmp_path, monkeypatch):
     monkeypatch.setattr(lmdb_file, "TRANSACTION_BYTES", 1 << 18)
     monkeypatch.setattr(lmdb_file, "FIRST_MAP_BYTES", 1 << 16)
-    monkeypatch.setattr(store_module, "BLOCK_BYTES", 1 << 15)
     items = [(f"k{k:05d}", bytes([k % 251]) * (k * 7 % 30000)) for k in range(400)]
     write_shard(tmp_path / "a.lmdb", items, {"b": 1, "a": 2})
     write_shard(tmp_path / "b.lmdb", iter(items), lambda: {"a": 2, "b": 1})
@@ -47,26 +49,52 @@ def test_equal_input_gives_equal_bytes_and_the_map_grows(tmp_path, monkeypatch):
     assert Store(tmp_path / "c.lmdb").keys() == Store(tmp_path / "a.lmdb").keys() == [name for name, _ in items]
 
 
-def test_any_lmdb_library_reads_a_shard(tmp_path):
+def three_lines_of_the_docs():
+    """The Python of docs/data.md that reads a file from a shard."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+    return code
+
+
+def test_three_lines_of_anybodys_python_read_a_shard(tmp_path, monkeypatch):
     """As docs/data.md says."""
-    write_shard(tmp_path / "0.lmdb", [("a/a.jpg", b"other"), ("a/b.jpg", b"bytes")], {})
+    monkeypatch.chdir(tmp_path)
+    name = "Capture0/0390_dh_touchROM/cam400026/image4000.jpg"
+    write_shard(Path("results/demo/images/val/0.lmdb"), [("a/a.jpg", b"other"), (name, b"bytes")], {})
+    code, found = three_lines_of_the_docs(), {}
+    assert len([line for line in code.splitlines() if line and not line.startswith("import")]) == 3
+    exec(code, found)
+    assert found["jpeg"] == b"bytes"
+
+
+def test_reserved_keys_say_what_the_shard_is_and_how_its_files_sum_up(tmp_path):
+    """As docs/data.md says."""
+    items = {"a/a.jpg": b"other", "a/b.jpg": b"bytes"}
+    write_shard(tmp_path / "0.lmdb", items.items(), {"stage": "test"})
     with lmdb.open(str(tmp_path / "0.lmdb"), subdir=False, readonly=True, lock=False) as env:
-        with env.begin() as transaction:
-            block, start, length, checksum = struct.unpack("<IIII", transaction.get(b"a/b.jpg"))
-            content = transaction.get(b"\0" + block.to_bytes(4, "big"))[start : start + length]
-    assert content == b"bytes" and zlib.crc32(content) == checksum
+        stored = dict(env.begin().cursor())
+    reserved = {key: stored.pop(key) for key in (b"__header__", b"__checksums__")}
+    assert stored == {name.encode(): content for name, content in items.items()}
+    assert json.loads(reserved[b"__header__"]) == {"count": 2, "format": "digit-store", "stage": "test", "version": 4}
+    sums = sorted(zlib.crc32(name) << 32 | zlib.crc32(content) for name, content in stored.items())
+    assert struct.unpack("<2Q", reserved[b"__checksums__"]) == tuple(sums)
 
 
-def test_a_store_is_hardly_larger_than_what_is_in_it(tmp_path):
-    items = [(f"Capture0/0390_dh_touchROM/cam400026/image{k}.jpg", bytes(11_000 + k * 20)) for k in range(600)]
-    write_shard(tmp_path / "0.lmdb", items, {})
-    assert (tmp_path / "0.lmdb").stat().st_size < 1.02 * sum(len(content) for _, content in items)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_store_is_hardly_larger_than_what_is_in_it(tmp_path, order):
+    """Of images as large as the release's; whatever the order in which they come."""
+    items = [(f"Capture0/0390_dh_touchROM/cam400026/image{k:04d}.jpg", bytes(12_000 + k * 64)) for k in range(600)]
+    write_shard(tmp_path / "0.lmdb", items[::order], {})
+    assert (tmp_path / "0.lmdb").stat().st_size < 1.1 * sum(len(content) for _, content in items)
 
 
-def test_items_larger_than_a_block_and_empty_ones(tmp_path):
-    items = {"big": bytes(range(256)) * (BLOCK_BYTES // 100), "empty": b"", "small": b"1"}
-    write_shard(tmp_path / "0.lmdb", items.items(), {})
-    assert {name: Store(tmp_path / "0.lmdb").get(name) for name in items} == items
+@pytest.mark.parametrize("name", ["", "a" * 512, "ä" * 256])
+def test_a_name_that_lmdb_cannot_hold_is_named(tmp_path, name):
+    """Case 13 of the reports: it was said to be the disk."""
+    with pytest.raises(UserError, match=rf"'{name}': a name in a store has 1 to 511 bytes, not {len(name.encode())}"):
+        write_shard(tmp_path / "0.lmdb", [("b", b"1"), (name, b"2")], {})
+    assert list(tmp_path.iterdir()) == []
+    write_shard(tmp_path / "0.lmdb", [("b" * 511, b"1")], {})
+    assert Store(tmp_path / "0.lmdb").get("b" * 511) == b"1"
 
 
 def test_a_changed_byte_is_noticed(tmp_path):
@@ -75,7 +103,7 @@ def test_a_changed_byte_is_noticed(tmp_path):
     content = bytearray(path.read_bytes())
     content[content.index(b"second") + 2] ^= 1
     path.write_bytes(content)
-    assert Store(path).get("a") == b"first" * 500
+    assert Store(path).get("a") == b"first" * 500 and Store(path).find("c") is None
     with pytest.raises(UserError, match=r"0\.lmdb: 'b' is not what was stored"):
         Store(path).get("b")
 
@@ -213,12 +241,29 @@ def _list(path: Path) -> None:
         transaction.put(b"__header__", b"[]")
 
 
+def test_stores_of_an_earlier_format_are_refused_with_what_to_do(tmp_path):
+    """Format 2 packed files into blocks."""
+    entry, block = struct.pack("<4I", 0, 0, 5, zlib.crc32(b"bytes")), b"bytes"
+    header = b'{"count":1,"format":"digit-store","stage":"images","version":2}'
+    pairs = [(b"\0" + bytes(4), block), (b"__header__", header), (b"a.jpg", entry)]
+    lmdb_file.write_lmdb(tmp_path / "0.lmdb", pairs)
+    with pytest.raises(UserError, match=r"0\.lmdb: is not a store of format digit-store 4; delete .* run the stage"):
+        Store(tmp_path / "0.lmdb").get("a.jpg")
+
+
+def _without_checksums(path: Path) -> None:
+    pairs = [pair for pair in lmdb_file.LmdbFile(path).items() if pair[0] != b"__checksums__"]
+    path.unlink()
+    lmdb_file.write_lmdb(path, pairs)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (_cut, "cut off"),
         (_foreign, "not made by digit"),
         (_list, "not made by digit"),
+        (_without_checksums, "lacks checksums of its files"),
         (lambda path: path.write_bytes(b""), "not a readable store"),
         (lambda path: path.write_bytes(b"no database" * 1000), "not a readable store"),
         (lambda path: path.unlink(), "does not exist"),

@@ -1,4 +1,4 @@
-"""export: weights for other software, and prepared data in the layout of the original's scripts."""
+"""export data: what images, parts and index prepared, in the layout of the original's scripts."""
 
 import filecmp
 import shutil
@@ -8,11 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from digit.config import SPLITS, Config
-from digit.model.network import require_images_alone
-from digit.model.weights import load_model, preset_settings, released_layout
 from digit.original import writing as original_export
 from digit.release.interhand import Release
 from digit.run.console import log
@@ -30,50 +27,7 @@ KINDS = ("images", "masks", "annotations")
 IMAGES, MASKS = "images/interhand.lmdb", "segm_32.lmdb"
 
 
-def export_weights(checkpoint: Path, output: Path, preset: str | None = None) -> None:
-    """Write a network as ``.onnx``, or as ``.pt`` in the layout of the released weights.
-
-    Args:
-        checkpoint: the network's weights.
-        output: the file to write or replace.
-        preset: size of the network where the checkpoint does not say; None: the paper's.
-
-    Raises:
-        UserError: the checkpoint cannot be used, the ending is another one, the network needs masks (.onnx only),
-            the file cannot be written, or the ONNX file answers differently.
-    """
-    if output.suffix not in (".onnx", ".pt"):
-        raise UserError(f"{output}: should end in .onnx or .pt, which says what to write")
-    if output.is_dir():
-        raise UserError(f"{output}: is a folder; name the file to write")
-    if output.exists() and checkpoint.exists() and output.samefile(checkpoint):
-        raise UserError(f"{output}: is the checkpoint itself; choose another name")
-    model = load_model(checkpoint, preset or "paper")
-    if preset and model.settings != preset_settings(preset):
-        log.warning("export: %s says how large its network is, so --preset %s is ignored", checkpoint, preset)
-    if output.suffix == ".onnx":
-        require_images_alone(model, str(checkpoint))
-    require_writable(output)
-    if output.suffix == ".pt":
-        try:
-            with replacing(output) as temporary:
-                torch.save(released_layout(model), temporary)
-        except (OSError, RuntimeError) as error:
-            raise UserError(f"{output}: cannot be written ({error})") from error
-        log.info("export: %s, %d tensors in the released layout", output, len(model.state_dict()))
-        if model.settings.fusion != "logits":
-            log.warning(
-                "%s: the released layout does not say that this network's model.fusion is %s; whoever loads it must",
-                output, model.settings.fusion,
-            )  # fmt: skip
-        return
-    from digit.model.onnx_export import write_onnx  # slow to import
-
-    errors = write_onnx(model, output)
-    log.info("export: %s; ONNX Runtime agrees with torch to %.1e of each output's range", output, max(errors.values()))
-
-
-def export_layout(
+def export_data(
     config: Config,
     output: Path,
     splits: Sequence[str] | None = None,
@@ -156,7 +110,7 @@ def _copied(config: Config, output: Path, splits: Sequence[str]) -> dict[Path, P
 def _require_free(config: Config, output: Path, targets: Sequence[Path], overwrite: bool) -> None:
     """Let nothing be replaced that nobody asked to replace, and never what this configuration reads."""
     if output.exists() and not output.is_dir():
-        raise UserError(f"{output}: is a file; --layout writes a folder")
+        raise UserError(f"{output}: is a file; name a folder")
     for key in ("image_lmdb", "mask_lmdb", "fit_cache"):
         value = getattr(config.data, key)
         own = Path(value).resolve() if value else None

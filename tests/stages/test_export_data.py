@@ -6,24 +6,20 @@ import pickle
 import re
 import shutil
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
-import torch
 
 from digit.config import merge, resolve, to_dict
-from digit.model.weights import load_model
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples.dataset import read_image, read_mask
 from digit.samples.fits import read_fits
 from digit.samples.index import open_index
 from digit.stages.check import check
-from digit.stages.export import export_layout, export_weights
+from digit.stages.export_data import export_data
 from digit.stages.images import images
 from digit.stages.index import index
 from digit.stages.parts import parts
@@ -34,7 +30,7 @@ from digit.store.shards import Store
 @pytest.fixture
 def exported(evaluated_run, tmp_path):
     folder = tmp_path / "original"
-    export_layout(evaluated_run.config, folder, ["val", "test"])
+    export_data(evaluated_run.config, folder, ["val", "test"])
     return folder
 
 
@@ -105,7 +101,7 @@ def test_images_that_were_left_out_have_no_record(tiny_release, run_config, tmp_
     index(config, "val")
     for shard in range(2):
         images(config, "val", shard)
-    export_layout(config, tmp_path / "out", ["val"], ["images", "annotations"])
+    export_data(config, tmp_path / "out", ["val"], ["images", "annotations"])
     records = pickle.loads((tmp_path / "out/annotations/val/InterHand2.6M_val_data.pkl").read_bytes())
     names = {f"val/{record['file_name']}" for record in records.values()}
     stored = {key.decode() for key, _ in LmdbFile(tmp_path / "out/images/interhand.lmdb").items()}
@@ -114,13 +110,13 @@ def test_images_that_were_left_out_have_no_record(tiny_release, run_config, tmp_
 
 def test_annotations_of_another_split_join_those_that_are_there(evaluated_run, tiny_release, tmp_path):
     for split in ("val", "test"):
-        export_layout(evaluated_run.config, tmp_path, [split], ["annotations"])
+        export_data(evaluated_run.config, tmp_path, [split], ["annotations"])
     assert len(list((tmp_path / "annotations").rglob("*.pkl"))) == 2
     (tmp_path / "annotations/skeleton.txt").write_text("mine")
     with pytest.raises(UserError, match=r"^\S*skeleton\.txt: already there"):
-        export_layout(evaluated_run.config, tmp_path, ["train"], ["annotations"])
+        export_data(evaluated_run.config, tmp_path, ["train"], ["annotations"])
     before = {path: path.read_bytes() for path in (tiny_release / "annotations").rglob("*.*")}
-    export_layout(evaluated_run.config, tiny_release, ["val"], ["annotations"], overwrite=True)
+    export_data(evaluated_run.config, tiny_release, ["val"], ["annotations"], overwrite=True)
     assert {path: path.read_bytes() for path in before} == before
     assert (tiny_release / "annotations/val/InterHand2.6M_val_data.pkl").exists()
 
@@ -131,7 +127,7 @@ def test_threads_change_nothing(evaluated_run, tmp_path, monkeypatch):
     sys.setswitchinterval(1e-5)
     for threads in (1, 8, 8, 8):
         monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
-        export_layout(evaluated_run.config, tmp_path / str(threads), overwrite=True)
+        export_data(evaluated_run.config, tmp_path / str(threads), overwrite=True)
         for store in ("images/interhand.lmdb", "segm_32.lmdb"):
             one, other = (tmp_path / folder / store / "data.mdb" for folder in ("1", str(threads)))
             assert one.read_bytes() == other.read_bytes()
@@ -158,7 +154,7 @@ def test_there_and_back_nothing_changes(exported, evaluated_run):
 
 
 def test_parts_of_the_layout_can_be_chosen(evaluated_run, tmp_path):
-    export_layout(evaluated_run.config, tmp_path / "masks", ["test"], ["masks"])
+    export_data(evaluated_run.config, tmp_path / "masks", ["test"], ["masks"])
     assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["cache", "segm_32.lmdb"]
     assert [path.name for path in (tmp_path / "masks/cache").iterdir()] == ["meta_dict_test.pkl"]
 
@@ -254,33 +250,15 @@ def test_masks_need_their_fit_errors(evaluated_run, exported):
         importing(evaluated_run, exported, mask_lmdb=None)
 
 
-def test_weights_as_onnx_and_in_the_released_layout(evaluated_run, tmp_path):
-    model = load_model(evaluated_run.checkpoint)
-    export_weights(evaluated_run.checkpoint, tmp_path / "tiny.pt", "paper")
-    export_weights(evaluated_run.checkpoint, tmp_path / "tiny.onnx", "paper")
-    released = load_model(tmp_path / "tiny.pt", preset="tiny")
-    session = onnxruntime.InferenceSession(tmp_path / "tiny.onnx")
-    for count in (1, 4, 7):
-        pictures = torch.rand(count, 3, 64, 64)
-        with torch.inference_mode():
-            expected, again = model(pictures), released(pictures)
-        for name, one, other in zip(expected._fields, expected, again, strict=True):
-            torch.testing.assert_close(one, other)
-            found = session.run([name], {"images": pictures.numpy()})[0]
-            np.testing.assert_allclose(found, one.numpy(), atol=1e-3)
-    metadata = session.get_modelmeta().custom_metadata_map
-    assert json.loads(metadata["settings"])["input_size"] == 64 and "joint_xyz" in metadata["units"]
-
-
 def test_nothing_is_replaced_unless_told(exported, evaluated_run):
     before = (exported / "images/interhand.lmdb" / "data.mdb").read_bytes()
     with pytest.raises(UserError, match=r"interhand\.lmdb, .*segm_32\.lmdb: already there.*--overwrite"):
-        export_layout(evaluated_run.config, exported, ["train"])
+        export_data(evaluated_run.config, exported, ["train"])
     with pytest.raises(UserError, match=r"^\S*meta_dict_test\.pkl: already there"):
         (exported / "segm_32.lmdb").rename(exported / "kept.lmdb")
-        export_layout(evaluated_run.config, exported, ["test"], ["masks"])
+        export_data(evaluated_run.config, exported, ["test"], ["masks"])
     assert (exported / "images/interhand.lmdb" / "data.mdb").read_bytes() == before
-    export_layout(evaluated_run.config, exported, ["train"], overwrite=True)
+    export_data(evaluated_run.config, exported, ["train"], overwrite=True)
     assert LmdbFile(exported / "images/interhand.lmdb").get(b"__len__") == pickle.dumps(12, 2)
 
 
@@ -297,27 +275,27 @@ def test_what_the_configuration_reads_is_never_replaced(exported, evaluated_run,
     (exported.parent / "link").symlink_to(exported)
     key = "image_lmdb" if changes.get("image_lmdb", "") is not None else "mask_lmdb"
     with pytest.raises(UserError, match=rf"is what data\.{key} reads"):
-        export_layout(config, exported.parent / "link", ["test"], overwrite=True)
+        export_data(config, exported.parent / "link", ["test"], overwrite=True)
     if "mask_lmdb" not in changes:
         (exported / "segm_32.lmdb").rename(exported / "kept.lmdb")
         settings = importing(evaluated_run, exported, image_lmdb=None, mask_lmdb=f"{exported}/kept.lmdb")
         with pytest.raises(UserError, match=r"is what data\.fit_cache reads"):
-            export_layout(settings, exported, ["train"], ["masks"])
+            export_data(settings, exported, ["train"], ["masks"])
 
 
 def test_prepared_splits_are_the_default(evaluated_run, tmp_path):
     shutil.rmtree(evaluated_run.layout.index("train"))
-    export_layout(evaluated_run.config, tmp_path / "some")
+    export_data(evaluated_run.config, tmp_path / "some")
     assert sorted(path.name for path in (tmp_path / "some/cache").iterdir()) == [
         "meta_dict_test.pkl",
         "meta_dict_val.pkl",
     ]
     with pytest.raises(UserError, match=r"split train is not prepared; run `snakemake"):
-        export_layout(evaluated_run.config, tmp_path / "other", ["train", "test"])
+        export_data(evaluated_run.config, tmp_path / "other", ["train", "test"])
     for split in ("val", "test"):
         shutil.rmtree(evaluated_run.layout.index(split))
     with pytest.raises(UserError, match=r"no split is prepared; run `snakemake"):
-        export_layout(evaluated_run.config, tmp_path / "other")
+        export_data(evaluated_run.config, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -326,14 +304,14 @@ def test_everything_is_opened_before_anything_is_written(evaluated_run, tmp_path
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=r"1\.lmdb: is cut off"):
-        export_layout(evaluated_run.config, tmp_path / "out", ["test"])
+        export_data(evaluated_run.config, tmp_path / "out", ["test"])
     path.unlink()
     with pytest.raises(UserError, match=r"split test is not prepared: .*1\.lmdb is missing \(1 of 2 files\)") as caught:
-        export_layout(evaluated_run.config, tmp_path / "out", ["test"])
+        export_data(evaluated_run.config, tmp_path / "out", ["test"])
     assert "delete" not in str(caught.value) and not (tmp_path / "out").exists()
     fewer = resolve(merge(to_dict(evaluated_run.config), {"data": {"shards": 1}}))
     with pytest.raises(UserError, match=r"images has 6 samples, expected 12"):
-        export_layout(fewer, tmp_path / "out", ["val"])
+        export_data(fewer, tmp_path / "out", ["val"])
     assert not (tmp_path / "out").exists()
 
 
@@ -341,38 +319,5 @@ def test_a_file_instead_of_a_folder_is_refused(evaluated_run, tmp_path):
     (tmp_path / "file").write_text("mine")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match="is a file"):
-            export_layout(evaluated_run.config, output, ["test"])
+            export_data(evaluated_run.config, output, ["test"])
     assert (tmp_path / "file").read_text() == "mine"
-
-
-@pytest.mark.parametrize("ending", ["pt", "onnx"])
-def test_weights_are_not_written_where_they_cannot_be(evaluated_run, tmp_path, ending):
-    (tmp_path / f"folder.{ending}").mkdir()
-    (tmp_path / "file").touch()
-    for output, message in (
-        (tmp_path / f"folder.{ending}", "is a folder"),
-        (tmp_path / "file" / f"x.{ending}", "is a file"),
-        (Path(f"/proc/x.{ending}"), "cannot be written"),
-    ):
-        with pytest.raises(UserError, match=message) as caught:
-            export_weights(evaluated_run.checkpoint, output)
-        assert "\n" not in str(caught.value)
-
-
-def test_a_checkpoint_is_not_replaced_by_its_own_export(evaluated_run, tmp_path):
-    export_weights(evaluated_run.checkpoint, tmp_path / "tiny.pt")
-    with pytest.raises(UserError, match="is the checkpoint itself"):
-        export_weights(tmp_path / "tiny.pt", tmp_path / "tiny.pt", "tiny")
-
-
-def test_a_preset_that_is_not_used_is_said(evaluated_run, tmp_path, caplog):
-    export_weights(evaluated_run.checkpoint, tmp_path / "a.pt", "tiny")
-    assert "ignored" not in caplog.text
-    export_weights(evaluated_run.checkpoint, tmp_path / "b.pt", "paper")
-    assert "best.ckpt says how large its network is, so --preset paper is ignored" in caplog.text
-
-
-def test_an_unknown_ending_is_refused(evaluated_run, tmp_path):
-    with pytest.raises(UserError, match=r"\.onnx or \.pt"):
-        export_weights(evaluated_run.checkpoint, tmp_path / "tiny.weights", "paper")
-    assert not (tmp_path / "tiny.weights").exists()
