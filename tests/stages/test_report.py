@@ -35,7 +35,8 @@ def page(evaluated_run):
 
 def test_the_page_needs_nothing_from_outside(page):
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)[^"']*""", page)
-    assert not re.findall(r"@import|url\(|fetch\(|https?://(?!www\.w3\.org)", page)
+    shown = re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)  # the configuration names mirrors
+    assert not re.findall(r"@import|url\(|fetch\(|https?://(?!www\.w3\.org)", shown)
     assert len(page) < 15_000_000
 
 

@@ -95,8 +95,8 @@ def test_what_cannot_be_gone_on_from_is_refused_before_anything_is_touched(confi
             {"resume_ckpt": str(released)},
             r"is not the state of a training, such as last\.ckpt; set .*load_from",
         ),
-        ({"resume_ckpt": "nowhere"}, r"training\.resume_ckpt: nowhere is no file"),
-        ({"load_from": "nowhere"}, r"training\.load_from: nowhere is no file"),
+        ({"resume_ckpt": "nowhere"}, r"training\.resume_ckpt: nowhere is not a file"),
+        ({"load_from": "nowhere"}, r"training\.load_from: nowhere is not a file"),
         ({"load_from": str(finished), "model": {"backbone": "hrnet_w18"}}, r"do not fit the network \(hrnet_w18,"),
         (longer | {"data": {"max_fit_error_mm": 1e-6}}, r"trained on other samples, annotations or masks"),
     ]
