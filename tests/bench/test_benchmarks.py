@@ -1,5 +1,6 @@
 """Each benchmark at a very small size: both sides agree, and the last line is the promised JSON."""
 
+import gc
 import json
 import time
 from dataclasses import replace
@@ -106,6 +107,7 @@ def test_sides_take_turns():
 
 
 def test_memory_counts_what_is_written():
+    gc.collect()  # what earlier tests left must not be freed meanwhile
     before = private_mb()
     with watching_memory(0.001) as seen:
         block = np.ones(4_000_000)
