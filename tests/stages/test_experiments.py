@@ -78,7 +78,7 @@ def test_the_comparison_says_what_the_metrics_say(evaluated_run):
         assert float(row["low"]) <= float(row["high"]) and row["verdict"] in ("better", "worse", "undecided")
     page = (folder / "index.html").read_text()
     shown = f"{float(rows['mpjpe_all']['difference']):+.2f}".replace("-", "\N{MINUS SIGN}")
-    assert f"<b>{shown}</b>" in page and page.count('class="span ') == 4
+    assert f"<b>{shown}</b>" in page and page.count('class="span ') == 5
 
 
 def test_one_experiment_is_compared_with_nothing(evaluated_run):
