@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from digit.config import Experiment, to_dict
@@ -61,4 +61,4 @@ def write_safetensors(path: Path, state: dict[str, Tensor], experiment: Experime
     settings = to_dict(dataclasses.replace(experiment, load_ckpt=None, training=training))
     words = {EXPERIMENT: json.dumps(settings), HISTORY: json.dumps(history)}
     with replacing(path) as temporary:
-        save_file({name: value.contiguous() for name, value in halves.items()}, temporary, words)
+        temporary.write_bytes(save({name: value.contiguous() for name, value in halves.items()}, words))
