@@ -2,4 +2,5 @@
 
 ``python -m bench.index`` (``images``, ``archive``, ``parts``, ``loader``, ``evaluate``) runs one and ends with one line
 of JSON; ``python -m bench`` (``make bench``) runs all of them and rewrites the table in docs/benchmarks.md.
+``python -m bench.detector`` measures the hand detector.
 """
