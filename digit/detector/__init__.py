@@ -10,3 +10,7 @@ and says whether a hand is there and where its 21 joints are. Boxes are made of 
 - :mod:`detector`: pictures in, crops out
 - :mod:`tracking`: the next picture of a video without detecting again
 """
+
+from digit.detector.detector import Found, HandDetector
+
+__all__ = ["Found", "HandDetector"]

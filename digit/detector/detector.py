@@ -8,7 +8,7 @@ import numpy as np
 from digit.detector.boxes import box_around, crops, distinct, union
 from digit.detector.networks import JOINTS, PALMS, CpuNetwork, network_path
 from digit.detector.palms import decode, letterbox, suppress, to_picture
-from digit.detector.regions import cut, joints_in_picture, region_maps
+from digit.detector.regions import cut, joint_regions, joints_in_picture, palm_regions, tiles
 from digit.run.errors import UserError
 
 LEAST_PALM = 0.2
@@ -17,6 +17,8 @@ LEAST_HAND = 0.5
 """Probability from which on a region is a hand."""
 MOST_PALMS = 12
 """Regions that are looked at in one picture, the most probable ones."""
+FOUND_MARGIN = 1.3
+"""Enlargement of the box around the joints with which it fits annotated boxes best: the joints lie a little inside."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Found:
     hands: int
     """How many were seen, 1 or 2; hands that hide one another are often seen as one."""
     joints_px: np.ndarray
-    """(hands, 21, 2) rough joints; which hand is the right one is not known."""
+    """(hands, 21, 2) rough joints in the order of docs/conventions.md; which hand is the right one is not known."""
 
 
 class HandDetector:
@@ -60,24 +62,60 @@ class HandDetector:
         except UserError:
             return False
 
-    def __call__(self, images: Sequence[np.ndarray]) -> list[list[Found]]:
-        """Find the hands of pictures (H, W, 3) uint8 RGB, upright; most probable crop first, [] where there is none."""
-        return [self._find(image) for image in images]
+    def __call__(self, images: Sequence[np.ndarray], second_look: bool = True) -> list[list[Found]]:
+        """Find the hands of pictures.
 
-    def _find(self, image: np.ndarray) -> list[Found]:
-        square, to_image = letterbox(image, PALMS.side_px)
-        guesses, logits = self._palms(square[None])
-        palms = suppress(decode(guesses.reshape(-1, 18), logits.ravel(), PALMS.side_px, self.least_palm))
-        maps = region_maps(to_picture(palms, to_image), JOINTS.side_px)[:MOST_PALMS]
-        if not len(maps):
-            return []
-        joints, probability = self._joints(cut(image, maps, JOINTS.side_px))
-        joints_px, probability = joints_in_picture(joints, maps), probability.ravel().astype(float)
-        boxes_px = box_around(joints_px, image.shape[1], image.shape[0])
-        seen = np.flatnonzero((probability >= self.least_hand) & (boxes_px[:, 2:].min(axis=1) >= 1))
+        Args:
+            images: (H, W, 3) uint8 RGB, upright.
+            second_look: where nothing is found, look into enlarged parts, for hands that are small in the picture.
+
+        Returns:
+            Crops of each picture, the most probable one first; none where no hand is found.
+        """
+        return [self._find(image, second_look) for image in images]
+
+    def confirm(self, image: np.ndarray, joints_px: np.ndarray) -> np.ndarray:
+        """Ask whether there are hands where poses are, which is faster than finding them.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            joints_px: (h, 21, 2) of the hands.
+
+        Returns:
+            (h,) probability, from 0 to 1.
+        """
+        if not len(joints_px):
+            return np.zeros(0)
+        _, probability = self._joints(cut(image, joint_regions(joints_px, JOINTS.side_px), JOINTS.side_px))
+        return probability.ravel().astype(float)
+
+    def _find(self, image: np.ndarray, second_look: bool) -> list[Found]:
+        height, width = image.shape[:2]
+        joints_px, probability = self._look(image)
+        if second_look and not len(probability):
+            looks = [
+                (left, top, *self._look(image[top:bottom, left:right]))
+                for left, top, right, bottom in tiles(width, height)
+            ]
+            joints_px = np.concatenate([joints + [left, top] for left, top, joints, _ in looks])
+            probability = np.concatenate([each for *_, each in looks])
+        boxes_px = box_around(joints_px, width, height, FOUND_MARGIN)
+        seen = np.flatnonzero(boxes_px[:, 2:].min(axis=1) >= 1)
         seen = seen[distinct(boxes_px[seen], probability[seen])]
         found = [
             Found(union(boxes_px[hands]), float(probability[hands].min()), len(hands), joints_px[hands])
             for hands in (seen[group] for group in crops(boxes_px[seen]))
         ]
         return sorted(found, key=lambda crop: -crop.score)
+
+    def _look(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Joints (n, 21, 2) px and probability (n,) of what looks like hands; one hand may come twice."""
+        square, to_image = letterbox(image, PALMS.side_px)
+        guesses, logits = self._palms(square[None])
+        palms = suppress(decode(guesses.reshape(-1, 18), logits.ravel(), PALMS.side_px, self.least_palm))
+        maps = palm_regions(to_picture(palms, to_image), JOINTS.side_px)[:MOST_PALMS]
+        if not len(maps):
+            return np.zeros((0, 21, 2)), np.zeros(0)
+        joints, probability = self._joints(cut(image, maps, JOINTS.side_px))
+        hands = probability.ravel() >= self.least_hand
+        return joints_in_picture(joints, maps)[hands], probability.ravel()[hands].astype(float)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digit.detector.boxes import MARGIN, NEAR, SAME_HAND, box_around, crops, distinct, overlap, union
 from digit.synthetic.annotate import BOX_MARGIN
+
+QUICK = settings(max_examples=40, deadline=None)
 
 CORNERS = st.floats(-500, 500, width=16)
 SIDES = st.floats(1, 400, width=16)
@@ -21,6 +23,7 @@ def test_boxes_have_the_margin_of_annotated_ones():
     assert box_around(joints + [500, 0], 200, 100)[2] == 0
 
 
+@QUICK
 @given(BOXES, BOXES)
 def test_overlap_is_symmetric_and_1_for_a_box_with_itself(boxes, others):
     shares = overlap(boxes, others)
@@ -36,6 +39,7 @@ def test_overlap_by_hand():
     assert overlap(box, others)[0].tolist() == pytest.approx([50 / 150, 0, 0.1, 0])
 
 
+@QUICK
 @given(BOXES, st.integers(0, 2**31))
 def test_one_box_remains_of_those_about_one_hand(boxes, seed):
     score = np.random.default_rng(seed).random(len(boxes))
@@ -47,6 +51,7 @@ def test_one_box_remains_of_those_about_one_hand(boxes, seed):
         assert any(likeness[gone, k] >= SAME_HAND and score[kept[k]] >= score[gone] for k in range(len(kept)))
 
 
+@QUICK
 @given(BOXES)
 def test_each_hand_is_in_one_crop_and_a_crop_holds_two_at_most(boxes):
     groups = crops(boxes)
@@ -57,6 +62,7 @@ def test_each_hand_is_in_one_crop_and_a_crop_holds_two_at_most(boxes):
         assert (boxes[group, :2] >= [x, y]).all() and (boxes[group, :2] + boxes[group, 2:] <= [x + w, y + h]).all()
 
 
+@QUICK
 @given(BOXES, st.sampled_from([0.25, 0.5, 2, 4]))
 def test_crops_do_not_depend_on_how_large_the_picture_is(boxes, scale):
     assert [group.tolist() for group in crops(boxes)] == [group.tolist() for group in crops(boxes * scale)]

@@ -76,6 +76,19 @@ def test_two_people_are_two_crops(detector, found, pictures):
         assert _best(crops, found[k][0].box_px + [shift, 0, 0, 0])[1] > 0.7
 
 
+def test_a_second_look_finds_small_hands(detector, found, pictures):
+    """Each picture in a corner of one five times as wide."""
+    first, second = 0, 0
+    for image, crops in list(zip(pictures[0], found, strict=True))[:6]:
+        wide = cv2.copyMakeBorder(image, 0, 3 * image.shape[0], 4 * image.shape[1], 0, cv2.BORDER_CONSTANT)
+        for crop in crops:
+            box_px = crop.box_px + [4 * image.shape[1], 0, 0, 0]
+            glance, look = detector([wide], second_look=False)[0], detector([wide])[0]
+            first += bool(glance) and _best(glance, box_px)[1] > 0.5
+            second += bool(look) and _best(look, box_px)[1] > 0.5
+    assert second > first
+
+
 def test_size_and_turn_of_a_picture_matter_little(detector, found, pictures):
     k = next(k for k, crops in enumerate(found) if len(crops) == 1 and crops[0].score > 0.9)
     image, (x, y, w, h) = pictures[0][k], found[k][0].box_px
@@ -83,6 +96,14 @@ def test_size_and_turn_of_a_picture_matter_little(detector, found, pictures):
     assert _best(large, 3 * found[k][0].box_px)[1] > 0.8
     turned = detector([cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)])[0]
     assert _best(turned, np.array([image.shape[0] - y - h, x, h, w]))[1] > 0.7
+
+
+def test_hands_are_confirmed_where_they_are_and_nowhere_else(detector, found, pictures):
+    image, crop = next((image, crops[0]) for image, crops in zip(pictures[0], found, strict=True) if crops)
+    assert detector.confirm(image, crop.joints_px).min() > 0.5
+    room = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, image.shape, np.uint8), (0, 0), 9)
+    assert detector.confirm(room, crop.joints_px).max() < 0.5
+    assert detector.confirm(image, np.zeros((0, 21, 2))).shape == (0,)
 
 
 def test_threads_may_share_a_detector(detector, found, pictures):

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digit.detector.boxes import overlap
 from digit.detector.palms import SAME_PALM, Palms, anchors, decode, letterbox, suppress, to_picture
 from digit.geometry import apply_map
+
+QUICK = settings(max_examples=40, deadline=None)
 
 SIDE = 192
 
@@ -30,6 +32,7 @@ def _answer(numbers, centre, size, points, logits):
     return guesses, scores
 
 
+@QUICK
 @given(st.integers(0, 2**31), st.integers(0, 12))
 def test_decoding_gives_back_what_was_encoded(seed, count):
     rng = np.random.default_rng(seed)
@@ -58,6 +61,7 @@ def _palms(boxes, score):
     return Palms(boxes[order], boxes[order, :2], boxes[order, 2:], score[order])
 
 
+@QUICK
 @given(
     st.lists(
         st.tuples(st.integers(0, 150), st.integers(0, 150), st.integers(5, 80), st.floats(0.25, 1, width=16)),
@@ -84,6 +88,7 @@ def test_suppression_takes_the_mean_weighted_by_score():
     assert merged.boxes_px.tolist() == [pytest.approx([11, 10, 40, 40]), [120, 0, 20, 20]]
 
 
+@QUICK
 @given(st.integers(1, 700), st.integers(1, 700))
 def test_the_letterbox_holds_the_whole_picture(width, height):
     square, to_picture_px = letterbox(np.full((height, width, 3), 255, np.uint8), SIDE)
