@@ -56,6 +56,8 @@ class Fits:
     """(n, 778, 3)."""
     joints_cam_mm: np.ndarray
     """(n, 21, 3) of the mesh, in InterHand2.6M's order."""
+    angles_deg: np.ndarray
+    """(n, 5, 5) of the joints as in ``digit.hand.open_hand.posing``: fingers in MANO's order, columns ``ANGLES``."""
     fit_error_mm: np.ndarray
     """(n,) mean distance of the mesh's joints from the given ones, weighted by confidence."""
 
@@ -112,6 +114,7 @@ class Fitter:
         fits.global_orient[rows] = Rotation.from_matrix(state.orient).as_rotvec()
         full_pose = Rotation.from_matrix(turns).as_rotvec().reshape(-1, 45)
         fits.hand_pose[rows] = full_pose - hand.model.hand_mean.numpy()
+        fits.angles_deg[rows] = np.degrees(state.angles)
         fits.betas[rows], fits.transl_mm[rows] = state.betas, state.shift + origin
         pose = np.concatenate([fits.global_orient[rows], fits.hand_pose[rows]], axis=1)
         fits.vertices_cam_mm[rows] = hand.vertices_world_mm(pose, fits.betas[rows], fits.transl_mm[rows] / 1000)
@@ -162,7 +165,7 @@ def _checked(joints: np.ndarray, side: Sequence[str], confidence: np.ndarray | N
     weight = np.where(np.isfinite(joints).all(axis=2), weight, 0.0)
     joints = np.where(weight[..., None] > 0, joints, 0.0)
     middle = np.stack([known_median(joints[..., axis], weight > 0) for axis in range(3)], axis=2)
-    near = np.linalg.norm(joints - middle, axis=2) < REACH_MM
+    near = (np.abs(joints - middle) < REACH_MM).all(axis=2)
     return np.where(near[..., None], joints, 0.0), np.where(near, weight, 0.0)
 
 
@@ -186,5 +189,5 @@ def _rays(view: View | None, rows: np.ndarray, weight: np.ndarray, origin: np.nd
 
 
 def _no_fits(side: Sequence[str]) -> Fits:
-    shapes = ((3,), (45,), (10,), (3,), (VERTEX_COUNT, 3), (JOINTS_PER_HAND, 3), ())
+    shapes = ((3,), (45,), (10,), (3,), (VERTEX_COUNT, 3), (JOINTS_PER_HAND, 3), (5, 5), ())
     return Fits(tuple(side), *(np.full((len(side), *shape), np.nan) for shape in shapes))
