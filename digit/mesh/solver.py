@@ -24,7 +24,7 @@ LARGEST_BETA = 3.0
 
 STEPS = 40
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-6, 1e8
-STILL = 1e-4
+STILL = 1e-3
 """A hand whose parameters (mm, rad, shape) all move less than this has arrived."""
 
 
