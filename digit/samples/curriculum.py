@@ -80,10 +80,11 @@ def curriculum_of(index: SplitIndex, rows: np.ndarray, training: TrainingSetting
     few = _some(rng, backs, round(len(palms) * FEW_BACKS / (1 - FEW_BACKS)))
     if not len(clear) or not len(few):
         return None
-    stages = (
-        np.concatenate([single, _some(rng, both, len(single))]) for single in (clear, np.concatenate([palms, few]))
+    first, second = (
+        np.sort(np.concatenate([single, _some(rng, both, len(single))]))
+        for single in (clear, np.concatenate([palms, few]))
     )
-    return Curriculum(*map(np.sort, stages), training.palm_epochs, training.few_backs_epochs)
+    return Curriculum(first, second, training.palm_epochs, training.few_backs_epochs)
 
 
 def _some(rng: np.random.Generator, positions: np.ndarray, count: int) -> np.ndarray:

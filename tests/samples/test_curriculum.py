@@ -91,7 +91,7 @@ def test_an_epoch_draws_from_its_pool_only():
     first = np.array(list(sampler))
     assert len(first) == len(sampler) == 40 and set(first) == set(pool)
     sampler.set_epoch(1)
-    assert sorted(set(list(sampler))) == list(range(40, 80))
+    assert sorted(set(sampler)) == list(range(40, 80))
     shares = [EpochSampler(40, 8, 3, rank, 2, pool=lambda _: pool) for rank in range(2)]
     together = np.concatenate([np.array(list(share)).reshape(5, 4) for share in shares], axis=1)
     np.testing.assert_array_equal(np.sort(together), np.sort(first.reshape(5, 8)))
