@@ -38,7 +38,7 @@ app = typer.Typer(
     epilog="Set-up and real data, step by step: README.md.",
 )
 
-Preset = Literal["paper", "tiny"]
+Preset = Literal["paper", "small", "tiny"]
 SomeSplits = StrEnum("SomeSplits", ("train", "val", "test"))
 SomeKinds = StrEnum("SomeKinds", ("images", "masks", "annotations"))
 ConfigFiles = Annotated[
