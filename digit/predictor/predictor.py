@@ -149,8 +149,8 @@ def load_model(
             own.
 
     Raises:
-        UserError: when the file is missing or not the one that was shipped, wants to run code or does not fit the network; when there is no such
-            device or preset.
+        UserError: when the file is missing or not the one that was shipped, wants to run code or does not fit the
+            network; when there is no such device or preset.
 
     Example:
         >>> predictor = digit.load_model("best.ckpt", device="cpu")
