@@ -7,7 +7,8 @@ import numpy as np
 from digit.detector.boxes import SAME_HAND, box_around, crops, overlap, union
 
 LEAST_CONFIDENCE = 0.03
-"""Mean confidence of a hand's joints below which it counts as lost: 19 of 20 hands of the shipped network have more.
+"""Mean confidence of a hand's joints below which it counts as lost: 19 of 20 hands have more
+(a network of the preset ``small``).
 
 So have many crops without any hand, which the network takes for hands: ``HandDetector.confirm`` tells them apart.
 """
