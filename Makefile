@@ -9,18 +9,23 @@ MAKEFLAGS += --no-print-directory
 
 CORES ?= all
 BIN := .venv/bin
+# TORCH=cpu INDEX=address, given once, holds until TORCH= takes it back.
+TORCH ?= $(if $(wildcard .venv/cpu-index),cpu)
+INDEX ?= $(if $(TORCH),$(shell cat .venv/cpu-index 2>/dev/null))
 LOCKED := $(shell cat requirements.lock workflow/scripts/setup.sh | cksum | cut -d' ' -f1)
-READY := .venv/ready-$(LOCKED)
+READY := .venv/ready-$(LOCKED)$(TORCH:%=-%)
 DOCS := .venv/docs-$(shell cksum < docs/requirements.lock | cut -d' ' -f1)
 REPORT := from digit.config import load_config as load; from digit.run.layout import Layout; \
     print((Layout.of(load('config.yaml')).report() / 'index.html').resolve())
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test test-fast test-cluster bench docs lint format
+.PHONY: help ready demo test test-fast test-cluster bench docs lint format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+ready: $(READY)
 
 demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 	@$(BIN)/snakemake --cores $(CORES) --quiet host reason
@@ -65,6 +70,6 @@ $(DOCS): $(READY) docs/requirements.lock
 
 # The name of this file holds the checksum of what it was set up from, so a new lock file sets up again.
 $(READY):
-	@PYTHON='$(PYTHON)' bash workflow/scripts/setup.sh
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' INDEX='$(INDEX)' bash workflow/scripts/setup.sh
 	@rm -f .venv/ready-*
 	@touch $@

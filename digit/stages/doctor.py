@@ -29,7 +29,7 @@ def doctor(files: list[Path], full: bool = False) -> str:
     project, run = Path.cwd(), []
     config, broken = _read(files)
     if config is None:
-        run = [_section("Configuration", lambda: [Fact("problem", broken)])]
+        run = [_section("Configuration", lambda: [Fact("files", broken)])]
     else:
         run = [
             _section("Configuration", lambda: configuration_facts(config, files)),
@@ -50,6 +50,9 @@ def doctor(files: list[Path], full: bool = False) -> str:
 
 
 def _read(files: list[Path]) -> tuple[Config | None, str]:
+    absent = [str(path) for path in files if not path.exists()]
+    if absent:
+        return None, f"no {', '.join(absent)} in this folder"
     try:
         return load_config(*files), ""
     except UserError as error:

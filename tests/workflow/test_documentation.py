@@ -23,7 +23,7 @@ def run(folder: Path, command: list[str] | str) -> subprocess.CompletedProcess[s
     environment = {key: value for key, value in os.environ.items() if key not in private}
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     shell = ["bash", "-euo", "pipefail", "-c", command] if isinstance(command, str) else command
-    return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=1200, check=False)
 
 
 @pytest.fixture(scope="module")
