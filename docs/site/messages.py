@@ -50,8 +50,8 @@ TOPICS = {
 
 def find(package: Path = ROOT / "digit", setup: Path = SETUP) -> dict[str, list[str]]:
     """Messages of each module, in the order of the code; those that only pass other words on are left out."""
-    found = {"setup": re.findall(r"""fail ['"](.+)['"]$""", setup.read_text(), re.MULTILINE)}
-    found["setup"] = [re.sub(r"\$\w+", "…", text) for text in found["setup"] if text != "$1"]
+    said = [text for _, text in re.findall(r"""fail (['"])(.+)\1""", setup.read_text()) if text != "$1"]
+    found = {"setup": [re.sub(r"\$\{[^}]*\}|\$\w+", "…", text) for text in said]}
     for path in sorted(package.rglob("*.py")):
         module = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
         texts = [text for text in _templates(ast.parse(path.read_text())) if re.search(r"[a-z]{2}", text)]

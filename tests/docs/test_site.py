@@ -86,7 +86,7 @@ def test_every_key_of_the_configuration_is_told(site):
 
     for key, entry in keys(of(Config)):
         row = next((line for line in page.splitlines() if f'title="{key}"' in line), "")
-        assert entry["description"].replace("|", "&#124;") in row, key
+        assert entry["description"].replace("|", "&#124;").replace("<", "&lt;") in row, key
     assert "| `lr`" in page and "above 0" in page
 
 
