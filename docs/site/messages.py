@@ -5,6 +5,7 @@ those that are gone.
 """
 
 import ast
+import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,9 +85,17 @@ def read() -> Messages:
     return yaml.safe_load(ADVICE.read_text())
 
 
-def updated(known: Messages) -> Messages:
-    """The messages that the code has now, with the advice that is known."""
-    return {module: {text: known.get(module, {}).get(text) for text in texts} for module, texts in find().items()}
+def updated(known: Messages, found: dict[str, list[str]] | None = None) -> Messages:
+    """The messages that the code has now, with the advice that is known for them, or for one that was reworded."""
+    found = find() if found is None else found
+    gone = {t: a for module, texts in known.items() for t, a in texts.items() if a and t not in found.get(module, ())}
+
+    def advice(module: str, text: str) -> str | None:
+        before = difflib.get_close_matches(text, gone, n=1, cutoff=0.85)
+        own = known.get(module, {})
+        return own[text] if text in own else gone[before[0]] if before else None
+
+    return {module: {text: advice(module, text) for text in texts} for module, texts in found.items()}
 
 
 def page() -> str:

@@ -47,6 +47,14 @@ def test_templates_of_messages(site, tmp_path):
     assert found == {"setup": ["… is old"], "run.one": ["…: has … of them; …", "plain words"]}
 
 
+def test_advice_follows_a_message_that_is_reworded_or_moves(site):
+    updated = site("messages").updated
+    known = {"a": {"…: has no box in the file; add one": "Why.", "…: is empty": None, "gone for good": "Old."}}
+    found = {"a": ["…: is empty"], "b": ["…: has no box in the box file; add one", "…: is new"]}
+    expected = {"a": {"…: is empty": None}, "b": {"…: has no box in the box file; add one": "Why.", "…: is new": None}}
+    assert updated(known, found) == expected
+
+
 def test_every_rule_has_its_paragraph(site):
     rules = site("rules")
     files = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))

@@ -44,7 +44,9 @@ def clone(tmp_path_factory) -> Path:
     assert made.returncode == 0, made.stderr[-6000:]
     pictures = sorted((folder / "results/demo/dataset/images/test").rglob("*.jpg"))
     (folder / "photos").mkdir()
-    for picture, target in zip(pictures, ("photo.jpg", "photos/photo.jpg", "a.jpg", "image.jpg"), strict=False):
+    for picture, target in zip(
+        pictures, ("photo.jpg", "photos/photo.jpg", "more.jpg", "a.jpg", "image.jpg"), strict=False
+    ):
         shutil.copy(picture, folder / target)
     shutil.copy(folder / "a.jpg", folder / "b.png")
     shutil.copy(folder / "results/demo/experiments/tiny/train/best.ckpt", folder)
