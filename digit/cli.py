@@ -356,6 +356,19 @@ def plan(
     show(load_config(*under, *config), Console(width=None if terminal else 120, highlight=False))
 
 
+@app.command(rich_help_panel=OTHER)
+def doctor(
+    full: Annotated[
+        bool, typer.Option("--full", help="Show folders outside the working directory, too; credentials never.")
+    ] = False,
+    config: ConfigFiles = DEFAULT_CONFIG,
+) -> None:
+    """Print a page of facts for a bug report: versions, devices, disks, configuration, state of the run, locks."""
+    from digit.stages.doctor import doctor as stage
+
+    typer.echo(stage(config, full))
+
+
 @contextlib.contextmanager
 def _writing(config: list[Path], output: str, log: Path | None) -> Iterator[Config]:
     """Yield the resolved configuration while this process alone writes ``output``; ``log`` gets what is printed."""

@@ -26,7 +26,7 @@ FLOORS = [
     # what joins several of them for the stages
     ["synthetic", "scoring", "archive", "detector"],
     ["predictor", "download"],
-    ["training", "report", "planning"],
+    ["training", "report", "planning", "doctor"],
     ["stages"],
     ["cli"],
     ["__main__"],

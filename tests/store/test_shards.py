@@ -50,13 +50,13 @@ def test_equal_input_gives_equal_bytes_and_the_map_grows(tmp_path, monkeypatch):
 
 
 def three_lines_of_the_docs():
-    """The Python of docs/data.md that reads a file from a shard."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+    """The Python of docs/formats/prepared.md that reads a file from a shard."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "formats" / "prepared.md").read_text(), re.DOTALL)
     return code
 
 
 def test_three_lines_of_anybodys_python_read_a_shard(tmp_path, monkeypatch):
-    """As docs/data.md says."""
+    """As docs/formats/prepared.md says."""
     monkeypatch.chdir(tmp_path)
     name = "Capture0/0390_dh_touchROM/cam400026/image4000.jpg"
     write_shard(Path("results/demo/images/val/0.lmdb"), [("a/a.jpg", b"other"), (name, b"bytes")], {})
@@ -67,7 +67,7 @@ def test_three_lines_of_anybodys_python_read_a_shard(tmp_path, monkeypatch):
 
 
 def test_reserved_keys_say_what_the_shard_is_and_how_its_files_sum_up(tmp_path):
-    """As docs/data.md says."""
+    """As docs/formats/prepared.md says."""
     items = {"a/a.jpg": b"other", "a/b.jpg": b"bytes"}
     write_shard(tmp_path / "0.lmdb", items.items(), {"stage": "test"})
     with lmdb.open(str(tmp_path / "0.lmdb"), subdir=False, readonly=True, lock=False) as env:
