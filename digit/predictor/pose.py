@@ -1,5 +1,6 @@
 """What is known of the hands in one picture, in px of the picture and mm."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,14 @@ import numpy as np
 
 from digit import geometry
 from digit.figures import draw_skeleton, overlay_mask, upscale_mask
-from digit.skeleton import FIRST_LABEL, HANDS, JOINT_HAND, JOINT_NAMES, JOINTS_PER_HAND, PARTS_PER_HAND
+from digit.skeleton import FIRST_LABEL, HAND_JOINT_NAMES, HANDS, JOINT_HAND, PARTS_PER_HAND
 
 OVERLAY_SIDE_PX = 900
 SMOOTH = 4
 """How much finer than the network's own the labels of a picture are drawn."""
+
+DECIMALS = 3
+"""Of px and mm in JSON: a thousandth of a heat-map cell is not lost, whatever the box."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Pose:
     """(h, w) uint8 part labels of the crop, ``digit.skeleton.LABEL_NAMES``; None from a network that draws no parts."""
     parts_to_image: np.ndarray
     """(2, 3) affine map from px of ``parts`` to px of the picture."""
+    confidence: np.ndarray | None = None
+    """(42,) 0 to 1 of each joint (docs/predict.md); None from a method that gives none."""
 
     def present(self, threshold: float = 0.5) -> np.ndarray:
         """(2,) bool: the right and the left hand are at least this probable."""
@@ -54,30 +60,42 @@ class Pose:
         Returns:
             (H', W', 3) uint8 RGB.
         """
-        height, width = image.shape[:2]
-        present, labels = self.present(threshold), self.labels(width, height)
-        for hand in np.flatnonzero(~present):
-            first = FIRST_LABEL[hand]
-            labels[(labels >= first) & (labels < first + PARTS_PER_HAND)] = 0
-        scale = max(1, round(OVERLAY_SIDE_PX / max(height, width)))
-        masked = overlay_mask(image, labels, alpha=0.4, scale=scale)
-        return draw_skeleton(masked, (self.joints_px + 0.5) * scale - 0.5, present[JOINT_HAND])
+        return draw_poses(image, [self], threshold)
 
     def as_dict(self, threshold: float = 0.5) -> dict[str, Any]:
         """The pose as JSON has it: by hand, joints by their names within the hand."""
-        hands = {}
-        for number, hand in enumerate(HANDS):
-            joints = range(number * JOINTS_PER_HAND, (number + 1) * JOINTS_PER_HAND)
-            hands[hand] = {
-                "probability": round(float(self.hand_probability[number]), 4),
+        columns = {"x_px": self.joints_px[:, 0], "y_px": self.joints_px[:, 1], "depth_mm": self.depth_mm}
+        if self.confidence is not None:
+            columns["confidence"] = self.confidence
+        hands = {
+            hand: {
+                "probability": round(float(self.hand_probability[number]), DECIMALS),
                 "present": bool(self.present(threshold)[number]),
-                "joints": {
-                    JOINT_NAMES[k][2:]: {
-                        "x_px": round(float(self.joints_px[k, 0]), 2),
-                        "y_px": round(float(self.joints_px[k, 1]), 2),
-                        "depth_mm": round(float(self.depth_mm[k]), 2),
-                    }
-                    for k in joints
-                },
+                "joints": joints_by_name({key: values[number == JOINT_HAND] for key, values in columns.items()}),
             }
-        return {"hands": hands, "left_root_minus_right_root_depth_mm": round(float(self.rel_root_mm), 2)}
+            for number, hand in enumerate(HANDS)
+        }
+        return {"hands": hands, "left_root_minus_right_root_depth_mm": round(float(self.rel_root_mm), DECIMALS)}
+
+
+def joints_by_name(columns: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """What is known of the 21 joints of a hand, (21,) for each key, by the joints' names."""
+    rows = np.column_stack(list(columns.values())).astype(np.float64).round(DECIMALS).tolist()
+    return {name: dict(zip(columns, row, strict=True)) for name, row in zip(HAND_JOINT_NAMES, rows, strict=True)}
+
+
+def draw_poses(image: np.ndarray, poses: Sequence[Pose], threshold: float = 0.5) -> np.ndarray:
+    """Parts and skeletons of all hands that are present over one picture; see :meth:`Pose.draw`."""
+    height, width = image.shape[:2]
+    labels = np.zeros((height, width), np.uint8)
+    for pose in poses:
+        own = pose.labels(width, height)
+        for hand in np.flatnonzero(~pose.present(threshold)):
+            first = FIRST_LABEL[hand]
+            own[(own >= first) & (own < first + PARTS_PER_HAND)] = 0
+        labels = np.where(own > 0, own, labels)
+    scale = max(1, round(OVERLAY_SIDE_PX / max(height, width)))
+    canvas = overlay_mask(image, labels, alpha=0.4, scale=scale)
+    for pose in poses:
+        canvas = draw_skeleton(canvas, (pose.joints_px + 0.5) * scale - 0.5, pose.present(threshold)[JOINT_HAND])
+    return canvas

@@ -15,12 +15,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from digit import __version__
 from digit.predictor.pictures import UNREADABLE
+from digit.predictor.record import FORMAT
 from digit.run.errors import UserError
 from digit.run.files import replacing, write_json
 
 SOFTWARE = f"digit {__version__}"
-FORMAT = "digit-pose"
-"""Entry ``format`` of every pose file."""
+FORMATS = (FORMAT, "digit-pose")
+"""Entry ``format`` of a pose file, this version's and earlier ones'."""
 MARK, OVERLAY = "digit", "overlay"
 """Key and value of a PNG text by which an overlay is known."""
 OVERLAY_SUFFIX, POSE_SUFFIX = ".overlay.png", ".pose.json"
@@ -81,9 +82,24 @@ def is_own_pose(path: Path) -> bool:
     """Whether a file is a pose that this program wrote."""
 
     def look() -> bool:
-        return path.stat().st_size <= LARGEST_POSE_BYTES and json.loads(path.read_bytes())["format"] == FORMAT
+        return path.stat().st_size <= LARGEST_POSE_BYTES and json.loads(path.read_bytes())["format"] in FORMATS
 
     return path.suffix == ".json" and _succeeds(path, look)
+
+
+def is_finished(base: Path, identity: str) -> bool:
+    """Whether the results of a picture are there, made from the same file in the same way.
+
+    Args:
+        base: path of the results without their suffixes.
+        identity: of file and settings, as the pose file has it.
+    """
+    pose = base.with_name(base.name + POSE_SUFFIX)
+
+    def look() -> bool:
+        return json.loads(pose.read_bytes()).get("identity") == identity
+
+    return is_own_pose(pose) and is_own_overlay(base.with_name(base.name + OVERLAY_SUFFIX)) and _succeeds(pose, look)
 
 
 def require_free(base: Path) -> None:

@@ -15,6 +15,7 @@ import bench.fabricate
 import bench.images
 import bench.index
 import bench.loader
+import bench.meshes
 import bench.parts
 from bench.__main__ import BEGIN, END, PAGE, rewrite, table
 from bench.measure import Result, Target, alternate, in_fresh_process, private_mb, show, watching_memory
@@ -34,7 +35,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saves the seconds that a fresh process needs for its imports, and leaves this one its cores."""
     monkeypatch.setattr(bench.parts, "START_METHOD", CONTEXT.get_start_method())
-    for module in (bench.index, bench.images, bench.archive, bench.parts, bench.loader, bench.evaluate):
+    for module in (bench.index, bench.images, bench.archive, bench.parts, bench.loader, bench.evaluate, bench.meshes):
         monkeypatch.setattr(module, "in_fresh_process", lambda function, *arguments: function(*arguments))
         monkeypatch.setattr(module, "use_one_core", lambda: None, raising=False)
 
@@ -91,6 +92,12 @@ def test_loader(work, capsys, monkeypatch, in_this_process, with_pictures):
 
 def test_evaluate(work, capsys, in_this_process):
     printed(bench.evaluate.run(work, samples=400, samples_plain=100, repetitions=1), capsys)
+
+
+def test_meshes(work, capsys, in_this_process):
+    document = printed(bench.meshes.run(work, samples=8, samples_plain=1, repetitions=1), capsys)
+    assert document["natural 10 mm: fitted joints to true"] < document["natural 10 mm: given joints to true"]
+    assert document["any 0 mm: fitted joints to true"] < 1
 
 
 def test_a_result_without_the_plain_side(capsys):
