@@ -20,12 +20,12 @@ REPORT := from digit.config import load_config as load; from digit.run.layout im
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help ready demo test test-fast test-cluster bench docs lint format
+.PHONY: help setup demo test test-fast test-cluster bench docs lint format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-ready: $(READY)
+setup: $(READY)  ## Install everything into .venv
 
 demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 	@$(BIN)/snakemake --cores $(CORES) --quiet host reason
