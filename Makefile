@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 CORES ?= all
 BIN := .venv/bin
-LOCKED := $(shell cat requirements.lock workflow/scripts/setup.sh | cksum | cut -d' ' -f1)
+LOCKED := $(shell cat requirements.lock requirements-detector.lock workflow/scripts/*.sh | cksum | cut -d' ' -f1)
 READY := .venv/ready-$(LOCKED)
 REPORT := from digit.config import load_config as load; from digit.run.layout import Layout; \
     print((Layout.of(load('config.yaml')).report() / 'index.html').resolve())

