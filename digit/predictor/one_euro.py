@@ -9,7 +9,7 @@ import numpy as np
 
 MIN_CUTOFF_HZ = 1.0
 """Cut-off frequency at rest: the lower, the less jitter."""
-BETA = 0.7
+BETA = 3.0
 """Cut-off gained per unit per second: the higher, the less lag (docs/predict.md, measured)."""
 SPEED_CUTOFF_HZ = 1.0
 """Cut-off frequency of the speed itself."""
@@ -30,7 +30,7 @@ class OneEuro:
         self.min_cutoff_hz, self.beta, self.speed_cutoff_hz = min_cutoff_hz, beta, speed_cutoff_hz
         self.points: np.ndarray | None = None
         """(n, d) as filtered last; None before the first."""
-        self._velocity = self._progress = np.zeros(())
+        self._measured = self._velocity = self._progress = np.zeros(())
         self._time_s = -math.inf
 
     def __call__(self, points: np.ndarray, time_s: float, unit: float = 1.0) -> np.ndarray:
@@ -47,7 +47,8 @@ class OneEuro:
         """
         points = np.asarray(points, np.float64)
         if self.points is None:
-            self.points, self._time_s = points, time_s
+            self.points = self._measured = points
+            self._time_s = time_s
             self._velocity = self._progress = np.zeros_like(points)
             return points
         step_s = time_s - self._time_s
@@ -58,12 +59,12 @@ class OneEuro:
         speed = np.linalg.norm(self._velocity, axis=-1, keepdims=True) / unit
         step = _weight(self.min_cutoff_hz + self.beta * speed, step_s) * (points - self.points)
         self.points, self._progress, self._time_s = self.points + step, step / step_s, time_s
+        self._measured = points
         return self.points
 
     def expected(self, time_s: float) -> np.ndarray:
-        """Points (n, d) at a time if they go on as they did."""
-        assert self.points is not None
-        return self.points + self._progress * (time_s - self._time_s)
+        """Points (n, d) at a time if they go on from where they were measured last as the filtered ones did."""
+        return self._measured + self._progress * (time_s - self._time_s)
 
 
 def _weight(cutoff_hz: float | np.ndarray, step_s: float) -> np.ndarray:
