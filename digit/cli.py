@@ -254,6 +254,14 @@ def predict(
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look into sub-folders; results and boxes keep their paths.")
     ] = False,
+    mesh: Annotated[
+        bool, typer.Option(help="Fit the hand model to all hands; a picture also gets NAME.glb and NAME.mesh.png.")
+    ] = False,
+    hand_model: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="With MANO_RIGHT.pkl and MANO_LEFT.pkl; by default the open hand."),
+    ] = None,
+    mesh_format: Annotated[Literal["glb", "obj"], typer.Option(help="Of the meshes of pictures.")] = "glb",
 ) -> None:
     """Predict pose and parts on your own pictures and videos, or on what a camera sees; needs no data set.
 
@@ -265,7 +273,10 @@ def predict(
     from digit.stages.predict import predict as stage
 
     given = None if box is None else [parse_box(one) for one in box]
-    options = Options(boxes, given, focal, hand_threshold, preset, smooth, recursive)
+    if hand_model is not None and not mesh:
+        raise UserError("--hand-model is what --mesh fits; give both")
+    written = mesh_format if mesh else None
+    options = Options(boxes, given, focal, hand_threshold, preset, smooth, recursive, written, hand_model or "open")
     if bool(inputs) == (camera is not None):
         raise UserError("give pictures, videos or folders, or else --camera 0")
     if camera is not None:

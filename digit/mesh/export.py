@@ -5,13 +5,16 @@ keeps the winding. Faces are wound counter-clockwise seen from outside; the wris
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 import trimesh
 from trimesh.exchange import gltf, obj
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
+from digit import __version__
 from digit.hand.mano import Hands
 from digit.hand.mesh import seal
 from digit.mesh.fit import Fits
@@ -23,6 +26,11 @@ TO_FILE = np.array([1e-3, -1e-3, -1e-3])
 """Camera axes in mm (x right, y down, z forward) to the files' in metres (x right, y up, z towards the viewer)."""
 
 FRAME = "metres; x right, y up, z towards the viewer; the camera is at the origin"
+SUFFIXES = (".glb", ".obj")
+GENERATOR, OBJ_TITLE = "digit ", "Hands by digit. "
+"""How a GLB's ``asset.generator`` and the first comment of an OBJ begin, by which files are known."""
+GLB_START_BYTES, LARGEST_JSON_BYTES = 20, 1 << 20
+"""Header of a GLB up to its JSON, and how long that is at most."""
 
 
 def scene_of(hands: Hands, fits: Fits) -> trimesh.Scene:
@@ -53,12 +61,32 @@ def write_meshes(path: Path, hands: Hands, fits: Fits) -> None:
         UserError: another suffix, or a file that the system refuses.
     """
     suffix = path.suffix.lower()
-    if suffix not in (".glb", ".obj"):
+    if suffix not in SUFFIXES:
         raise UserError(f"{path}: meshes are written as .glb or .obj; choose one of them")
     scene = scene_of(hands, fits)
     with replacing(path) as temporary:
         if suffix == ".glb":
-            temporary.write_bytes(gltf.export_glb(scene, include_normals=True))
+            temporary.write_bytes(gltf.export_glb(scene, include_normals=True, tree_postprocessor=_sign))
         else:
             options = {"include_normals": True, "include_color": False, "include_texture": False}
-            temporary.write_text(obj.export_obj(scene, header=f"Hands by digit. {FRAME}", **options) + "\n")
+            temporary.write_text(obj.export_obj(scene, header=OBJ_TITLE + FRAME, **options) + "\n")
+
+
+def is_own_mesh(path: Path) -> bool:
+    """Whether :func:`write_meshes` wrote a file, and no other program since."""
+    try:
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():  # opening a pipe would wait for its writer
+            return False
+        with path.open("rb") as file:
+            start = file.read(GLB_START_BYTES)
+            if not start.startswith(b"glTF"):
+                return start.startswith(f"# {OBJ_TITLE}".encode())
+            size = int.from_bytes(start[12:16], "little")
+            tree = orjson.loads(file.read(size)) if size <= LARGEST_JSON_BYTES else {}
+            return str(tree["asset"]["generator"]).startswith(GENERATOR)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sign(tree: dict[str, Any]) -> None:
+    tree["asset"]["generator"] = f"{GENERATOR}{__version__}"

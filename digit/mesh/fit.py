@@ -69,6 +69,10 @@ class Fits:
         """(n,) bool: whether there was a hand to fit."""
         return np.isfinite(self.fit_error_mm)
 
+    def take(self, rows: slice) -> "Fits":
+        """Some of the hands."""
+        return Fits(**{name: values[rows] for name, values in vars(self).items()})
+
     def mano_parameters(self, row: int) -> dict[str, list[float]]:
         """One hand's parameters for JSON: ``global_orient``, ``hand_pose``, ``betas``, ``transl_mm``."""
         names = ("global_orient", "hand_pose", "betas", "transl_mm")

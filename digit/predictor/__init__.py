@@ -13,6 +13,7 @@
 - :mod:`camera`: focal length and principal point, as far as they are known
 - :mod:`camera_space`: hands before the camera, as far away as their size says
 - :mod:`record`: a result as JSON
+- :mod:`hand_meshes`: the hand model fitted to results, and its files
 - :mod:`pose`: the answer for one picture, drawn or as JSON
 - :mod:`results`: result files, which never replace a file of anybody else's
 - :mod:`scoring`: poses measured against a data set

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from digit.mesh.fit import Fits
 from digit.predictor.boxes import crop_box
 from digit.predictor.camera import Intrinsics
 from digit.predictor.camera_space import CameraSpace, lift_poses
@@ -68,6 +69,8 @@ class Result:
     hand_threshold: float = 0.5
     """Hands below this probability count as absent."""
     checkpoint: str = ""
+    fits: Fits | None = None
+    """The hand model fitted to the right and the left hand of each crop; None where it was not asked for."""
 
     def record(self) -> dict[str, Any]:
         """The result as JSON has it (docs/predict.md)."""

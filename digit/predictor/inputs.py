@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from digit.mesh.export import is_own_mesh
 from digit.predictor.overlay_video import is_own_video
 from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
 from digit.predictor.results import is_own_lines, is_own_overlay, is_own_pose
@@ -161,7 +162,7 @@ def _is_video(path: Path) -> bool:
 
 def _is_own(path: Path) -> bool:
     """Whether this program wrote it."""
-    return any(look(path) for look in (is_own_overlay, is_own_pose, is_own_lines, is_own_video))
+    return any(look(path) for look in (is_own_overlay, is_own_pose, is_own_lines, is_own_video, is_own_mesh))
 
 
 def _opens(path: Path) -> bool:

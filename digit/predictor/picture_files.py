@@ -14,9 +14,11 @@ from typing import Any
 from digit.predictor.boxes import boxes_of
 from digit.predictor.camera import EXIF, Intrinsics
 from digit.predictor.engine import Engine, Picture, Place, Result, square_of
+from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.inputs import Source
 from digit.predictor.pictures import decode_photograph, read_content
 from digit.predictor.results import (
+    OF_PICTURE,
     OVERLAY_SUFFIX,
     POSE_SUFFIX,
     as_text,
@@ -51,6 +53,12 @@ class Job:
     """What results depend on besides the picture and its boxes, as JSON has it."""
     smooth: bool = True
     """Whether joints in videos go through the One-Euro filter."""
+    meshes: HandMeshes | None = None
+    """Fits the hand model to hands and writes it; None leaves it out."""
+
+    def fit(self, results: list[Result]) -> list[Result]:
+        """Results with meshes, if there shall be some."""
+        return results if self.meshes is None else self.meshes.fit(results)
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ def predict_files(job: Job, files: Iterable[File]) -> Iterator[Done]:
     located = map_ahead(lambda batch: _locate(job, batch), _batches(read, job.engine.predictor.batch_size), 1, 1, 1)
     predicted = map_ahead(lambda located: _predict(job, *located), located, 1, 1, 1)
     answers = (answer for batch in predicted for answer in batch)
-    yield from map_ahead(_write, answers, WRITERS, 1, AHEAD)
+    yield from map_ahead(lambda answer: _write(job, answer), answers, WRITERS, 1, AHEAD)
 
 
 def _read(job: Job, file: File) -> _Read | Done:
@@ -105,9 +113,11 @@ def _read(job: Job, file: File) -> _Read | Done:
 
 def _decode(job: Job, file: File, content: bytes, name: str) -> _Read | Done:
     """Decode a picture unless its results are there."""
+    kinds = OF_PICTURE if job.meshes is None else {**OF_PICTURE, **job.meshes.kinds}
+    require_free(file.base, kinds)
     boxes = None if job.boxes is None else boxes_of(job.boxes, file.name)
     identity = json_digest([hashlib.sha256(content).hexdigest(), boxes, job.focal_px, job.settings])
-    if is_finished(file.base, identity):
+    if is_finished(file.base, identity, kinds):
         return Done(file, file.base.with_name(file.base.name + POSE_SUFFIX), kept=True)
     pixels, exif_px = decode_photograph(content, name)
     height, width = pixels.shape[:2]
@@ -138,11 +148,11 @@ def _locate(job: Job, batch: list[_Read | Done]) -> tuple[list[_Read | Done], li
 
 
 def _predict(job: Job, batch: list[_Read | Done], places: list[list[Place]]) -> list[tuple[_Read, Result] | Done]:
-    results = iter(job.engine.predict([each.picture for each in batch if isinstance(each, _Read)], places))
+    results = iter(job.fit(job.engine.predict([each.picture for each in batch if isinstance(each, _Read)], places)))
     return [(each, next(results)) if isinstance(each, _Read) else each for each in batch]
 
 
-def _write(answer: tuple[_Read, Result] | Done) -> Done:
+def _write(job: Job, answer: tuple[_Read, Result] | Done) -> Done:
     """Write overlay and pose; the pose comes last, so that where it is all results are."""
     if isinstance(answer, Done):
         return answer
@@ -151,6 +161,8 @@ def _write(answer: tuple[_Read, Result] | Done) -> Done:
     pose = base.with_name(base.name + POSE_SUFFIX)
     try:
         write_overlay(base.with_name(base.name + OVERLAY_SUFFIX), result.draw())
+        if job.meshes is not None:
+            job.meshes.write(base, result)
         write_pose(pose, result.record() | {"identity": read.identity})
     except UserError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in STOPPING:

@@ -94,8 +94,13 @@ def draw_poses(image: np.ndarray, poses: Sequence[Pose], threshold: float = 0.5)
             first = FIRST_LABEL[hand]
             own[(own >= first) & (own < first + PARTS_PER_HAND)] = 0
         labels = np.where(own > 0, own, labels)
-    scale = max(1, round(OVERLAY_SIDE_PX / max(height, width)))
+    scale = overlay_scale(image)
     canvas = overlay_mask(image, labels, alpha=0.4, scale=scale)
     for pose in poses:
         canvas = draw_skeleton(canvas, (pose.joints_px + 0.5) * scale - 0.5, pose.present(threshold)[JOINT_HAND])
     return canvas
+
+
+def overlay_scale(image: np.ndarray) -> int:
+    """How many times a picture (H, W, 3) is enlarged to draw over it."""
+    return max(1, round(OVERLAY_SIDE_PX / max(image.shape[:2])))

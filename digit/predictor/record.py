@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from digit.predictor.pose import joints_by_name
-from digit.skeleton import JOINT_HAND
+from digit.skeleton import HANDS, JOINT_HAND
 
 if TYPE_CHECKING:
-    from digit.predictor.engine import Crop, Result
+    from digit.predictor.engine import Result
 
 FORMAT = "digit.pose/2"
 CAMERA_KEYS = ("x_cam_mm", "y_cam_mm", "z_cam_mm")
@@ -40,7 +40,7 @@ def record_of(result: "Result") -> dict[str, Any]:
             "princpt_px": numbers(camera.princpt_px, 2),
             "focal_from": camera.focal_from,
         },
-        "crops": [_crop(crop, result.hand_threshold) for crop in result.crops],
+        "crops": [_crop(result, number) for number in range(len(result.crops))],
         "note": NOTE,
     }
 
@@ -50,7 +50,8 @@ def numbers(values: np.ndarray, digits: int) -> Any:
     return np.round(np.asarray(values, np.float64), digits).tolist()
 
 
-def _crop(crop: "Crop", threshold: float) -> dict[str, Any]:
+def _crop(result: "Result", number_of_crop: int) -> dict[str, Any]:
+    crop, threshold = result.crops[number_of_crop], result.hand_threshold
     record = {
         "box_px": numbers(crop.square_px, 2),
         "box": crop.origin,
@@ -64,9 +65,17 @@ def _crop(crop: "Crop", threshold: float) -> dict[str, Any]:
         placed = joints_by_name(dict(zip(CAMERA_KEYS, points, strict=True))) if source else {}
         hand["track"] = crop.tracks[number]
         hand["scale_from"] = source
+        hand["mano"] = _mano(result, len(HANDS) * number_of_crop + number)
         for name, joint in hand["joints"].items():
             joint |= placed.get(name, dict.fromkeys(CAMERA_KEYS))
     return record
+
+
+def _mano(result: "Result", row: int) -> dict[str, Any] | None:
+    """The model fitted to a hand, None where there is none."""
+    if result.fits is None or not result.fits.fitted[row]:
+        return None
+    return result.fits.mano_parameters(row) | {"fit_error_mm": round(float(result.fits.fit_error_mm[row]), 3)}
 
 
 def _parts(labels: np.ndarray, to_image: np.ndarray) -> dict[str, Any]:

@@ -26,7 +26,7 @@ LINES_START = b'{"format":"digit.pose/'
 """How lines of JSON begin by which they are known."""
 MARK, OVERLAY = "digit", "overlay"
 """Key and value of a PNG text by which an overlay is known."""
-OVERLAY_SUFFIX, POSE_SUFFIX = ".overlay.png", ".pose.json"
+OVERLAY_SUFFIX, POSE_SUFFIX, MESH_SUFFIX = ".overlay.png", ".pose.json", ".mesh.png"
 LINES_SUFFIX, PARTIAL_SUFFIX = ".poses.jsonl", ".partial.jsonl"
 """Of the poses of a video, and of those of one that is not finished."""
 LARGEST_POSE_BYTES = 1 << 20
@@ -101,22 +101,28 @@ def is_own_lines(path: Path) -> bool:
     return path.name.endswith((LINES_SUFFIX, PARTIAL_SUFFIX)) and _succeeds(path, look)
 
 
-def is_finished(base: Path, identity: str) -> bool:
+OF_PICTURE: Mapping[str, Callable[[Path], bool]] = {OVERLAY_SUFFIX: is_own_overlay, POSE_SUFFIX: is_own_pose}
+"""What tells own results of a picture, by suffix."""
+
+
+def is_finished(base: Path, identity: str, kinds: Mapping[str, Callable[[Path], bool]] = OF_PICTURE) -> bool:
     """Whether the results of a picture are there, made from the same file in the same way.
 
     Args:
         base: path of the results without their suffixes.
         identity: of file and settings, as the pose file has it.
+        kinds: what tells own files, by suffix; all have to be there.
     """
     pose = base.with_name(base.name + POSE_SUFFIX)
 
     def look() -> bool:
         return json.loads(pose.read_bytes()).get("identity") == identity
 
-    return is_own_pose(pose) and is_own_overlay(base.with_name(base.name + OVERLAY_SUFFIX)) and _succeeds(pose, look)
+    there = all(is_own(base.with_name(base.name + suffix)) for suffix, is_own in kinds.items())
+    return there and _succeeds(pose, look)
 
 
-def require_free(base: Path, kinds: Mapping[str, Callable[[Path], bool]] | None = None) -> None:
+def require_free(base: Path, kinds: Mapping[str, Callable[[Path], bool]] = OF_PICTURE) -> None:
     """Refuse results that would take the place of files of somebody else's.
 
     Args:
@@ -128,7 +134,7 @@ def require_free(base: Path, kinds: Mapping[str, Callable[[Path], bool]] | None 
     """
     if len(os.fsencode(base.name)) > LONGEST_NAME_BYTES:
         raise UserError(f"{base.name}: is too long a name for a result; rename the picture")
-    for suffix, is_own in (kinds or {OVERLAY_SUFFIX: is_own_overlay, POSE_SUFFIX: is_own_pose}).items():
+    for suffix, is_own in kinds.items():
         path = base.with_name(base.name + suffix)
         if os.path.lexists(path) and not is_own(path):
             raise UserError(f"{path}: is there and was not written by digit; choose another --output, or move it away")

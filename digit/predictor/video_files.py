@@ -87,7 +87,7 @@ def _finish(job: Job, file: File, frames: int, identity: str, progress: Progress
     video = Video(file.source)  # type: ignore[arg-type]
     tracks = HandTracks(job.smooth)
     pairs = zip(read_lines(_beside(file.base, PARTIAL_SUFFIX)), _ahead(video.frames()), strict=False)
-    results = (tracks(result_of(record, _picture(job, file, frame))) for record, frame in pairs)
+    results = (job.fit([tracks(result_of(record, _picture(job, file, frame)))])[0] for record, frame in pairs)
     drawn = map_ahead(lambda result: (line_of(result, identity), result.draw()), results, 2, 1, AHEAD)
     with (
         replacing(_beside(file.base, LINES_SUFFIX)) as temporary,

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from digit.detector.detector import HandDetector
+from digit.hand.mano import load_hands
 from digit.model.network import require_images_alone
 from digit.model.shipped import shipped_weights
 from digit.predictor.boxes import read_boxes, unused_boxes
 from digit.predictor.camera import Intrinsics
 from digit.predictor.engine import Engine, require_probability
+from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.inputs import Found, find_inputs, skipped_lines
 from digit.predictor.live import camera_frames, live_pictures, write_live
 from digit.predictor.picture_files import Done, File, Job, predict_files
@@ -44,6 +46,10 @@ class Options:
     """Whether the joints of hands in videos are smoothed over time."""
     recursive: bool = False
     """Look into sub-folders, too; results and names of boxes keep their paths."""
+    mesh: str | None = None
+    """``glb`` or ``obj``: fit the hand model to all hands, and of pictures write its meshes so."""
+    hand_model: str | Path = "open"
+    """What is fitted: the embedded hand, or a folder with MANO_RIGHT.pkl and MANO_LEFT.pkl."""
 
 
 DEFAULTS = Options()
@@ -90,7 +96,8 @@ def predict(
         checkpoint: One of our checkpoints, the released weights or a checkpoint of the original; None: the weights
             that come with the package.
         inputs: Pictures, videos, folders of them, or ``-``.
-        output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``, of videos ``<name>.poses.jsonl`` and
+        output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``, with meshes for ``<name>.glb`` or
+            ``<name>.obj`` and ``<name>.mesh.png``, of videos ``<name>.poses.jsonl`` and
             ``<name>.overlay.webm``; no file is replaced but those that an earlier prediction wrote.
         options: What may be chosen.
 
@@ -157,7 +164,8 @@ def predict_camera(
     path = output / f"{name}-{started}{LINES_SUFFIX}"
     require_writable(path)
     pictures = live_pictures(camera_frames(number), name, options.focal_px, boxes and boxes[name])
-    results = write_live(Stream(job.engine, options.smooth), pictures, path, frames)
+    stream = Stream(job.engine, options.smooth)
+    results = write_live(lambda picture: job.fit([stream(picture)])[0], pictures, path, frames)
     log.info("predict: %s sees until Ctrl-C; lines in %s", name, path)
     try:
         for _ in track(results, name, frames or 0):
@@ -178,8 +186,11 @@ def _job(weights: Path, boxes: dict[str, Any] | None, options: Options) -> Job:
         "hand_threshold": options.hand_threshold,
         "detector": detector is not None,
     }
+    meshes = None if options.mesh is None else HandMeshes(load_hands(options.hand_model), f".{options.mesh}")
+    if meshes is not None:
+        settings["mesh"] = meshes.settings
     engine = Engine(predictor, detector, options.hand_threshold, checkpoint)
-    return Job(engine, boxes, options.focal_px, settings, options.smooth)
+    return Job(engine, boxes, options.focal_px, settings, options.smooth, meshes)
 
 
 def _detector() -> HandDetector | None:

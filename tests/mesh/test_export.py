@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from digit.hand.mano import load_hands
-from digit.mesh.export import write_meshes
+from digit.mesh.export import is_own_mesh, write_meshes
 from digit.mesh.fit import fit_hands
 from digit.run.errors import UserError
 
@@ -83,3 +83,17 @@ def test_no_hands_are_an_empty_file_and_other_suffixes_an_error(hands, tmp_path)
     with pytest.raises(UserError, match=r"\.glb or \.obj"):
         write_meshes(tmp_path / "hands.stl", hands, nobody)
     assert not (tmp_path / "hands.stl").exists()
+
+
+def test_own_files_are_known_by_their_content(hands, fits, tmp_path):
+    for name in ("own.glb", "own.obj"):
+        write_meshes(tmp_path / name, hands, fits)
+        assert is_own_mesh(tmp_path / name)
+    (tmp_path / "again.glb").write_bytes(trimesh.load_scene(tmp_path / "own.glb").export(file_type="glb"))
+    (tmp_path / "cut.glb").write_bytes((tmp_path / "own.glb").read_bytes()[:300])
+    (tmp_path / "theirs.obj").write_text("# Blender\nv 0 0 0\n")
+    (tmp_path / "empty.glb").touch()
+    (tmp_path / "notes.txt").write_text("# Hands by digit. ")
+    (tmp_path / "folder.glb").mkdir()
+    others = ("again.glb", "cut.glb", "theirs.obj", "empty.glb", "notes.txt", "folder.glb", "gone.glb")
+    assert not any(is_own_mesh(tmp_path / name) for name in others)

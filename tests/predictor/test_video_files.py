@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import digit
+from digit.hand.mano import load_hands
 from digit.predictor import video_files
 from digit.predictor.engine import Engine, Picture
+from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.overlay_video import is_own_video, video_suffix, writing_video
 from digit.predictor.picture_files import File, Job
 from digit.predictor.pose_lines import keep_whole_lines, line_of, read_lines, result_of
@@ -193,6 +195,15 @@ def test_videos_are_upright(video, tmp_path, quarter):
     (tmp_path / "turned.mp4").write_bytes(content)
     stored, turned = (next(Video(path).frames()).pixels for path in (video, tmp_path / "turned.mp4"))
     np.testing.assert_array_equal(turned, np.rot90(stored, -quarter))
+
+
+def test_lines_have_the_fitted_hands(job, video, tmp_path):
+    fitting = replace(job, meshes=HandMeshes(load_hands()))
+    done = predict_video(fitting, File(video.name, video, tmp_path / "v"), progress)
+    hands = [crop["hands"] for line in read_lines(done.pose) for crop in line["crops"]]
+    assert hands and all((hand["mano"] is not None) == hand["present"] for each in hands for hand in each.values())
+    assert any(hand["present"] for each in hands for hand in each.values())
+    assert not (tmp_path / "v.glb").exists()
 
 
 def test_results_come_back_from_their_lines(job):
