@@ -12,7 +12,7 @@ BIN := .venv/bin
 # TORCH=cpu INDEX=address, given once, holds until TORCH= takes it back.
 TORCH ?= $(if $(wildcard .venv/cpu-index),cpu)
 INDEX ?= $(if $(TORCH),$(shell cat .venv/cpu-index 2>/dev/null))
-LOCKED := $(shell cat requirements.lock workflow/scripts/setup.sh | cksum | cut -d' ' -f1)
+LOCKED := $(shell cat requirements.lock requirements-detector.lock workflow/scripts/*.sh | cksum | cut -d' ' -f1)
 READY := .venv/ready-$(LOCKED)$(TORCH:%=-%)
 DOCS := .venv/docs-$(shell cksum < docs/requirements.lock | cut -d' ' -f1)
 REPORT := from digit.config import load_config as load; from digit.run.layout import Layout; \
@@ -20,12 +20,12 @@ REPORT := from digit.config import load_config as load; from digit.run.layout im
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help ready demo test test-fast test-cluster bench docs lint format
+.PHONY: help setup demo test test-fast test-cluster bench docs lint format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-ready: $(READY)
+setup: $(READY)  ## Install everything into .venv
 
 demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 	@$(BIN)/snakemake --cores $(CORES) --quiet host reason

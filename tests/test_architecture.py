@@ -24,7 +24,7 @@ FLOORS = [
     ["original"],
     ["release", "parts", "mesh"],
     # what joins several of them for the stages
-    ["synthetic", "scoring", "archive"],
+    ["synthetic", "scoring", "archive", "detector"],
     ["predictor", "download"],
     ["training", "report", "planning", "doctor"],
     ["stages"],

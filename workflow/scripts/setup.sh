@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv and install exactly what requirements.lock names. Called by make; needs no root.
+# Make .venv and install exactly what the lock files name. Called by make; needs no root.
 # With TORCH=cpu, torch and torchvision of the same versions come from the index INDEX, without CUDA's libraries.
 set -euo pipefail
 
@@ -77,5 +77,7 @@ if [ -n "${TORCH:-}" ]; then
         fail "$INDEX does not give ${builds[*]} for this Python; the lines above say why."
     }
 fi
+bash workflow/scripts/detector.sh .venv/bin/python requirements-detector.lock ||
+    fail 'the package with the hand detector could not be installed; the lines above say why.'
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 printf '  done\n'
