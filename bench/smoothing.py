@@ -1,8 +1,8 @@
 """Jitter and lag of the One-Euro filter, on moving hands whose true joints are known.
 
 ``python -m bench.smoothing``: hands of the embedded model that rest, move between sampled poses, wave across the
-picture and rest again, at 30 frames a second, with noise as a network leaves it. Jitter is the second difference from frame to
-frame of what is wrong with a joint; lag the delay by which true joints fit the filtered ones best.
+picture and rest again, at 30 frames a second, with noise as a network leaves it. Jitter is the second difference from
+frame to frame of what is wrong with a joint; lag the delay by which true joints fit the filtered ones best.
 """
 
 import numpy as np
