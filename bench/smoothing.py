@@ -1,8 +1,8 @@
 """Jitter and lag of the One-Euro filter, on moving hands whose true joints are known.
 
 ``python -m bench.smoothing``: hands of the embedded model that rest, move between sampled poses, wave across the
-picture and rest again, at 30 frames a second, with noise as a network leaves it. Jitter is the second difference from frame to
-frame of what is wrong with a joint; lag the delay by which true joints fit the filtered ones best.
+picture and rest again, at 30 frames a second, with noise as a network leaves it. Jitter is the second difference from
+frame to frame of what is wrong with a joint; lag the delay by which true joints fit the filtered ones best.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ RATE_HZ, SIZE_PX = 30.0, 200.0
 NOISE = 0.02
 """Of a joint, in sizes of the hand."""
 WAVES_PER_S, WAVE_SIZES = 0.8, 1.0
-"""Of the hand to and fro, and how far to each side, in sizes of the hand."""
+"""How often the hand sways, and how far to each side, in sizes of the hand."""
 SETTINGS = ((1.0, 0.0), (0.5, 0.7), (1.0, 0.7), (1.5, 1.4), (MIN_CUTOFF_HZ, BETA))
 """Cut-off at rest in Hz, and beta; the last ones are those of ``digit predict``."""
 DELAYS = np.arange(0, 8, 0.05)

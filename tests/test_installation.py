@@ -25,8 +25,13 @@ class Hide:
     def __getattr__(self, name):
         return getattr(self.finder, name)
 sys.meta_path[:] = map(Hide, sys.meta_path)
-from digit.cli import main
-main()
+"""
+COMMAND_LINE = "from digit.cli import main; main()"
+HANDS = """
+import digit, digit.mesh.export, digit.mesh.fit, digit.mesh.overlay
+right = digit.pose_hand(digit.load_hands("open")["right"], trans_m=(0, 0, 0.6))
+camera = digit.Camera(focal_px=(500, 500), princpt_px=(128, 128), width=256, height=256)
+assert digit.render_parts([right], camera).any()
 """
 
 
@@ -45,15 +50,15 @@ def _needed(project: dict) -> set[str]:
 
 @pytest.fixture(scope="module")
 def digit():
-    """Function that runs the command line where only the packages of a plain installation can be imported."""
+    """Function that runs a program, or the command line, where only the packages of a plain installation are."""
     needed = _needed(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]) | {"digit", "setuptools"}
     modules = importlib.metadata.packages_distributions()
     hidden = [name for name, owners in modules.items() if needed.isdisjoint(map(canonicalize_name, owners))]
-    assert {"snakemake", "lightning", "lmdb", "numba", "pandas", "pyarrow", "smplx"} <= set(hidden)
+    assert {"snakemake", "lightning", "lmdb", "pandas", "plotly", "pyarrow", "pyrender"} <= set(hidden)
 
-    def run(folder, *arguments):
+    def run(folder, *arguments, program=COMMAND_LINE):
         environment = {"HIDDEN": json.dumps(hidden), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-        command = [sys.executable, "-c", HIDE, *map(str, arguments)]
+        command = [sys.executable, "-c", HIDE + program, *map(str, arguments)]
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
     return run
@@ -66,9 +71,14 @@ def test_predicting_needs_no_extra(digit, checkpoint, tmp_path):
     assert (tmp_path / "hand.pose.json").is_file() and (tmp_path / "hand.overlay.png").is_file()
 
 
+def test_hands_need_no_extra(digit, tmp_path):
+    done = digit(tmp_path, program=HANDS)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_stage_says_what_to_install(digit, tmp_path):
     (tmp_path / "config.yaml").write_text("run: {name: one}\n")
-    done = digit(tmp_path, "index", "--split", "val")
+    done = digit(tmp_path, "images", "--split", "val", "--shard", "0")
     assert done.returncode == 1 and "which is not installed" in done.stderr and "digit[pipeline]" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -76,4 +86,4 @@ def test_a_stage_says_what_to_install(digit, tmp_path):
 def test_the_doctor_tells_what_is_missing(digit, tmp_path):
     done = digit(tmp_path, "doctor")
     assert done.returncode == 0 and "not everything could be found out" not in done.stderr, done.stderr
-    assert "numba is not installed" in done.stdout and "### Disks" in done.stdout
+    assert "pyrender is not installed" in done.stdout and "### Disks" in done.stdout

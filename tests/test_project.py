@@ -43,8 +43,8 @@ def test_continuous_integration_runs_what_people_run():
     assert steps["everything"] == ["bash .ci/run"]
     lowest = PROJECT["requires-python"].removeprefix(">=")
     assert jobs["tests"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13"]
-    commands = (ROOT / ".ci/run").read_text().splitlines()
-    assert {"make test", "make docs", "make lint"} <= set(commands)
+    commands = (ROOT / ".ci/run").read_text()
+    assert all(f"\nstep make {target}\n" in commands for target in ("test", "docs", "lint"))
 
 
 def test_templates_ask_for_the_doctor():

@@ -158,12 +158,13 @@ def predict_camera(
     if options.boxes is not None:
         raise UserError("a file of boxes is for pictures and videos; for a camera give --box x,y,width,height")
     name = f"camera{number}"
-    boxes = None if options.box is None else {name: [list(box) for box in options.box]}
-    job = _job(shipped_weights() if checkpoint is None else checkpoint, boxes, options)
+    boxes = None if options.box is None else [list(box) for box in options.box]
+    weights = shipped_weights() if checkpoint is None else checkpoint
+    job = _job(weights, None if boxes is None else {name: boxes}, options)
     started = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H-%M-%S")
     path = output / f"{name}-{started}{LINES_SUFFIX}"
     require_writable(path)
-    pictures = live_pictures(camera_frames(number), name, options.focal_px, boxes and boxes[name])
+    pictures = live_pictures(camera_frames(number), name, options.focal_px, boxes)
     stream = Stream(job.engine, options.smooth)
     results = write_live(lambda picture: job.fit([stream(picture)])[0], pictures, path, frames)
     log.info("predict: %s sees until Ctrl-C; lines in %s", name, path)

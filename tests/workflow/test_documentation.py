@@ -55,18 +55,19 @@ def clone(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("page", TYPED, ids=name)
 def test_a_page_can_be_typed(clone, page):
+    """Commands in their order, then the programs as one, since each goes on where the last one ended."""
     for block in blocks(page):
         if block.file:
             (clone / block.file).write_text(block.text)
-        elif block.language in PYTHON and block.runs:
-            done = run(clone, [sys.executable, "-c", block.text])
-            assert done.returncode == 0, f"{block.text}\n{done.stderr[-3000:]}"
-        elif block.runs:
-            for command in block.commands:
-                done = run(clone, command)
-                fails = block.mark.removeprefix("fails: ") if block.mark.startswith("fails: ") else None
-                assert (done.returncode != 0) == bool(fails), f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-                assert not fails or fails in done.stdout + done.stderr
+        for command in block.commands if block.runs else ():
+            done = run(clone, command)
+            fails = block.mark.removeprefix("fails: ") if block.mark.startswith("fails: ") else None
+            assert (done.returncode != 0) == bool(fails), f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            assert not fails or fails in done.stdout + done.stderr
+    program = "\n".join(block.text for block in blocks(page) if block.language in PYTHON and block.runs)
+    if program:
+        done = run(clone, [sys.executable, "-c", program])
+        assert done.returncode == 0, f"{program}\n{done.stderr[-3000:]}"
 
 
 def test_the_tutorial_ends_in_a_comparison(clone):

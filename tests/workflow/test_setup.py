@@ -91,7 +91,7 @@ def _make(folder, *words):
     """The repository's own make, real Python and pip, and nothing of this machine's settings of pip."""
     private = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON", "MAKE"))}
     private |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
-    command = ["make", "--file", str(ROOT / "Makefile"), *words, "ready"]
+    command = ["make", "--file", str(ROOT / "Makefile"), *words, "setup"]
     return subprocess.run(command, cwd=folder, env=private, capture_output=True, text=True, check=False)
 
 
@@ -107,6 +107,8 @@ def clone(tmp_path):
     wheels = {"harmless": "1.0", "torchmetrics": "1.9.0"}
     sums = {name: _wheel(tmp_path / "wheels", name, version) for name, version in wheels.items()}
     (tmp_path / "requirements.lock").write_text(LOCK.format(**sums))
+    detector = _wheel(tmp_path / "wheels", "detector", "1.0")
+    (tmp_path / "requirements-detector.lock").write_text(f"detector==1.0 \\\n    --hash=sha256:{detector}\n")
     build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     (tmp_path / "pyproject.toml").write_text(build)
     (tmp_path / "backend.py").write_text(BACKEND)
@@ -122,13 +124,13 @@ def test_torch_for_the_cpu_comes_from_the_named_index_without_cuda(clone):
     _wheel(clone / "cpu builds", "torchvision", "0.29.2+cpu")
     made = _make(clone, *words)
     assert made.returncode == 0, made.stdout + made.stderr
-    expected = {"harmless-1.0", "torch-2.15.0+cpu", "torchmetrics-1.9.0", "torchvision-0.29.2+cpu"}
+    expected = {"detector-1.0", "harmless-1.0", "torch-2.15.0+cpu", "torchmetrics-1.9.0", "torchvision-0.29.2+cpu"}
     assert _installed(clone) == expected and "about 2.5 GB" in made.stdout
     again = _make(clone)
     assert again.returncode == 0 and "Installing" not in again.stdout, "the choice holds for later commands"
     back = _make(clone, "TORCH=")
     assert back.returncode and "the installation failed" in back.stderr, "it asks for CUDA's packages again"
-    assert _installed(clone) == {"harmless-1.0", "torchmetrics-1.9.0"}
+    assert _installed(clone) == {"detector-1.0", "harmless-1.0", "torchmetrics-1.9.0"}
 
 
 @pytest.mark.parametrize(
