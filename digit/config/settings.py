@@ -289,7 +289,7 @@ class TrainingSettings:
         10.0, "Minutes between saved states; the end of an epoch is always saved.", minimum=0
     )
     load_from: str | None = _key(
-        None, "Weights to start from (fine-tuning): a checkpoint or a released .pt.", minLength=1
+        None, "Weights to start from (fine-tuning): a checkpoint, a released .pt, or shipped.", minLength=1
     )
     resume_ckpt: str | None = _key(
         None,
@@ -310,7 +310,7 @@ class Experiment:
     preset: Literal["paper", "tiny", "small"] = _key("paper", "Values that the keys below start from.")
     load_ckpt: str | None = _key(
         None,
-        "Weights to evaluate as they are, such as the released .pt; then nothing is trained. Null: train.",
+        "Weights to evaluate as they are, such as the released .pt, or shipped; then nothing is trained. Null: train.",
         minLength=1,
     )
     model: ModelSettings = _key(ModelSettings(), "The network.")

@@ -10,6 +10,17 @@ NAME = "small.safetensors"
 SUMS = "SHA256SUMS"
 """What ``sha256sum`` prints of the files beside it."""
 FOLDER = files("digit") / "weights"
+SHIPPED = "shipped"
+"""What a configuration calls them, in the place of a file."""
+
+
+def weights_path(given: str | Path) -> Path:
+    """Path of weights that a configuration names: a file, or :data:`SHIPPED`.
+
+    Raises:
+        UserError: as :func:`shipped_weights`.
+    """
+    return shipped_weights() if given == SHIPPED else Path(given)
 
 
 def shipped_weights(folder: Path | None = None) -> Path:

@@ -13,6 +13,7 @@ import yaml
 
 from digit.config import Config, Experiment, to_dict
 from digit.model.module import DigitModule
+from digit.model.shipped import weights_path
 from digit.model.weights import load_into, load_network
 from digit.model.weights_file import read_weights
 from digit.run import provenance
@@ -56,7 +57,7 @@ def train(config: Config, experiment: str) -> None:
     """
     settings = config.experiments[experiment]
     if settings.load_ckpt is not None:
-        _adopt(Layout.of(config).train(experiment), experiment, settings, Path(settings.load_ckpt))
+        _adopt(Layout.of(config).train(experiment), experiment, settings, weights_path(settings.load_ckpt))
         return
     request = StopRequest()
     with request.listening():
@@ -194,9 +195,10 @@ def _prepare(
 
 
 def _file(key: str, name: str) -> Path:
-    if not Path(name).is_file():
+    path = weights_path(name)
+    if not path.is_file():
         raise UserError(f"training.{key}: {name} is not a file; give a checkpoint, or null")
-    return Path(name)
+    return path
 
 
 def _wait_for(mark: Path) -> None:

@@ -129,11 +129,11 @@ def test_resolved_configuration_resolves_to_itself(demo):
 
 
 def test_stage_settings_are_valid_and_hold_the_values(demo):
-    for stage in (*READS, "experiments/tiny"):
+    for stage in (*READS, "experiments/finetuned"):
         part = resolve(yaml.safe_load(as_yaml(stage_settings(demo, stage))))
         assert part.run.name == demo.run.name
-    experiment = resolve(stage_settings(demo, "experiments/tiny"))
-    assert experiment.experiments["tiny"] == demo.experiments["tiny"]
+    experiment = resolve(stage_settings(demo, "experiments/finetuned"))
+    assert experiment.experiments["finetuned"] == demo.experiments["finetuned"]
     assert resolve(stage_settings(demo, "report")) == demo
 
 

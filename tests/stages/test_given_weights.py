@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from digit.config import Config, merge, resolve, to_dict
+from digit.model.shipped import NAME, shipped_weights
 from digit.model.weights import load_network, released_layout
 from digit.report.facts import read_trained
 from digit.report.tables import notices
+from digit.run import provenance
 from digit.run.errors import UserError
 from digit.run.files import read_json
 from digit.run.layout import Layout
@@ -95,3 +97,12 @@ def test_a_checkpoint_of_other_settings_is_refused(evaluated_run):
     config = with_given(evaluated_run, evaluated_run.checkpoint, fusion="softmax")
     with pytest.raises(UserError, match=r"given\.load_ckpt: .*best\.ckpt says that it is another network"):
         train(config, "given")
+
+
+def test_the_shipped_weights_have_a_name(run_config, tiny_release):
+    config = run_config(tiny_release, experiments={"shipped": {"preset": "small", "load_ckpt": "shipped"}})
+    train(config, "shipped")
+    folder = Layout.of(config).train("shipped")
+    assert load_network(folder / "best.ckpt").settings == config.experiments["shipped"].model
+    record = read_json(folder / "provenance.json", "")
+    assert record["weights"] == {"file": NAME, "sha256": provenance.sha256(shipped_weights())}

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
 SLURM = ("--profile", ROOT / "profiles" / "slurm")
 HERE = ("--cores", "64")
+NO_DEMO = "finetuned: null, shipped: null, from_scratch: null"
 
 
 def _jobs(folder, *arguments):
@@ -58,7 +59,7 @@ def test_slurm_is_asked_for_gpus_by_gres(paper):
 
 
 def test_the_default_profile_caps_no_cluster(tmp_path):
-    eight = "experiments={big: {training: {devices: 8, batch_size: 256}}, tiny: null}"
+    eight = f"experiments={{big: {{training: {{devices: 8, batch_size: 256}}}}, {NO_DEMO}}}"
     assert _only(_jobs(tmp_path, *SLURM, "--config", eight), "train_experiment")["gres"] == "gpu:8"
     # Other executors read gpu.
     here = _only(_jobs(tmp_path, *HERE, "--config", eight), "train_experiment")
@@ -67,7 +68,7 @@ def test_the_default_profile_caps_no_cluster(tmp_path):
 
 def test_a_training_on_several_nodes_is_started_by_srun(tmp_path):
     training = "{devices: 4, nodes: 2, batch_size: 256, num_workers: 6}"
-    jobs = _jobs(tmp_path, *SLURM, "--config", f"experiments={{big: {{training: {training}}}, tiny: null}}")
+    jobs = _jobs(tmp_path, *SLURM, "--config", f"experiments={{big: {{training: {training}}}, {NO_DEMO}}}")
     asked = _only(jobs, "train_experiment")
     assert (asked["nodes"], asked["tasks"], asked["gres"], asked["cpus_per_task"]) == (2, 8, "gpu:4", 7)
     assert asked["slurm_extra"] == "'--ntasks-per-node=4'" and asked["tasks_per_gpu"] == 0

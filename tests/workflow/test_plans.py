@@ -12,7 +12,7 @@ PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
 def test_the_demo_from_nothing(planned, tmp_path):
     jobs = planned(tmp_path, "--configfile", ROOT / "config.yaml")
     expected = {"synthesize": 1, "check_split": 3, "index_split": 3, "images_shard": 6, "parts_shard": 6}
-    expected |= {"contact_sheet": 3, "train_experiment": 1, "evaluate_experiment": 4, "report": 1}
+    expected |= {"contact_sheet": 3, "train_experiment": 2, "adopt_weights": 1, "evaluate_experiment": 12, "report": 1}
     assert {name: jobs[name] for name in expected} == expected
 
 
@@ -22,7 +22,7 @@ def test_the_weights_that_ship_are_made_by_one_command(planned, snakemake, tmp_p
     expected = {"synthesize": 1, "images_shard": 12, "parts_shard": 12, "train_experiment": 1, "report": 1}
     assert {name: jobs[name] for name in expected} == expected and jobs["evaluate_experiment"] == 2
     listing = snakemake(tmp_path, "--dry-run", *weights)
-    assert "Training small" in listing and "Training tiny" not in listing
+    assert "Training small" in listing and "Training f" not in listing
 
 
 def test_each_target_plans_what_it_needs_and_no_more(planned, tmp_path):
@@ -46,7 +46,7 @@ def test_the_paper_on_a_folder_in_the_release_layout(planned, snakemake, tiny_re
     assert jobs["images_shard"] == jobs["parts_shard"] == 3 * 64
     assert jobs["train_experiment"] == 1 and jobs["evaluate_experiment"] == 4
     listing = snakemake(tmp_path / "run", "--dry-run", *overlay)
-    assert "Training digit" in listing and "Training tiny" not in listing
+    assert "Training digit" in listing and "Training f" not in listing
 
 
 def test_given_weights_need_neither_training_nor_its_data(planned, tiny_release, tmp_path):
@@ -64,7 +64,7 @@ def test_given_weights_and_a_training_stand_side_by_side(planned, tmp_path):
     experiments = "experiments={given: {preset: tiny, load_ckpt: weights.pt}}"
     (tmp_path / "weights.pt").touch()
     jobs = planned(tmp_path, "--configfile", ROOT / "config.yaml", "--config", experiments)
-    assert jobs["adopt_weights"] == jobs["train_experiment"] == 1 and jobs["evaluate_experiment"] == 8
+    assert jobs["adopt_weights"] == jobs["train_experiment"] == 2 and jobs["evaluate_experiment"] == 16
 
 
 def test_given_weights_that_are_missing_are_named_by_the_plan(planned, snakemake, tmp_path):

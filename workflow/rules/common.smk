@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 from digit.archive.pieces import archive_folder, piece_files
 from digit.config import SPLITS, resolve
 from digit.config.documents import read_document
+from digit.model.shipped import weights_path
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.run.processes import begin_workflow
@@ -51,9 +52,18 @@ def present(*paths):
     return [path for path in paths if path and os.path.exists(path)]
 
 
+def weights_file(given):
+    """The file of weights that a configuration names, or none."""
+    try:
+        return None if given is None else str(weights_path(given))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def given_files(experiment):
     """What a training begins with, if that lies in files of the user's."""
-    return present(experiment.model.pretrained, experiment.training.load_from, experiment.training.resume_ckpt)
+    training = experiment.training
+    return present(experiment.model.pretrained, weights_file(training.load_from), training.resume_ckpt)
 
 
 def original_files(*paths):

@@ -49,7 +49,7 @@ rule adopt_weights:
     input:
         settings=LAYOUT.settings("experiments/{experiment}"),
         # Not filtered by present(): that the file is missing is said by a dry run, not after hours of other jobs.
-        weights=lambda wildcards: RUN.experiments[wildcards.experiment].load_ckpt,
+        weights=lambda wildcards: weights_file(RUN.experiments[wildcards.experiment].load_ckpt),
     output:
         best=LAYOUT.train("{experiment}") / "best.ckpt",
         config=LAYOUT.train("{experiment}") / "config.yaml",
