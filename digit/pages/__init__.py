@@ -1,0 +1,7 @@
+"""What the HTML pages share (the report, the gallery of predictions, ``digit serve``): one look, one 3D viewer.
+
+- :mod:`inline`: pictures, colours and data as text that a page can hold
+- :mod:`entry`: what a page shows of one predicted picture
+
+``style.css`` is the look, ``viewer.js`` turns hands in 3D, ``skeleton.js`` draws an entry over its picture.
+"""
