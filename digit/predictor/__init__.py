@@ -4,6 +4,9 @@
 - :mod:`boxes`: hand boxes, and the square that is cropped
 - :mod:`predictor`: a network that takes pictures, or samples of a data set, and gives poses
 - :mod:`readout`: what a network's answer means in px and mm, the one place that knows
+- :mod:`engine`: what users want of pictures: boxes that find themselves, several crops of a picture, one result each
+- :mod:`camera`: focal length and principal point, as far as they are known
+- :mod:`record`: a result as JSON
 - :mod:`pose`: the answer for one picture, drawn or as JSON
 - :mod:`results`: result files, which never replace a file of anybody else's
 - :mod:`scoring`: poses measured against a data set

@@ -16,7 +16,7 @@ from digit.run.files import read_json
 FARTHEST_PX = 1e6
 """Beyond, the float32 numbers of a crop's map lose the pixel."""
 SHAPE = "four numbers x, y, width, height in px, with width and height of at least 1 and all within a million"
-REMEDY = 'give {"photo.jpg": [x, y, width, height], ...}'
+REMEDY = 'give {"photo.jpg": [x, y, width, height], ...}; several crops of a picture are a list of boxes'
 
 
 def read_boxes(path: Path) -> dict[str, Any]:
@@ -39,15 +39,17 @@ def read_boxes(path: Path) -> dict[str, Any]:
     return {_key(name): box for name, box in document.items()}
 
 
-def box_of(boxes: dict[str, Any], name: str) -> Any:
-    """What a box file says of a picture.
+def boxes_of(boxes: dict[str, Any], name: str) -> list[Any]:
+    """What a box file says of a picture: one box, or a list of them.
 
     Raises:
         UserError: when it says nothing.
     """
     if _key(name) not in boxes:
-        raise UserError("has no box in the box file; add one, or leave the box file out")
-    return boxes[_key(name)]
+        raise UserError(f"{name}: has no box in the box file; add one, or leave the box file out")
+    given = boxes[_key(name)]
+    several = isinstance(given, list) and given and all(isinstance(one, list) for one in given)
+    return given if several else [given]
 
 
 def unused_boxes(boxes: dict[str, Any], names: Iterable[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What is known of the hands in one picture, in px of the picture and mm."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,14 @@ import numpy as np
 
 from digit import geometry
 from digit.figures import draw_skeleton, overlay_mask, upscale_mask
-from digit.skeleton import FIRST_LABEL, HANDS, JOINT_HAND, JOINT_NAMES, JOINTS_PER_HAND, PARTS_PER_HAND
+from digit.skeleton import FIRST_LABEL, HAND_JOINT_NAMES, HANDS, JOINT_HAND, JOINTS_PER_HAND, PARTS_PER_HAND
 
 OVERLAY_SIDE_PX = 900
 SMOOTH = 4
 """How much finer than the network's own the labels of a picture are drawn."""
+
+DECIMALS = 3
+"""Of px and mm in JSON: a thousandth of a heat-map cell is not lost, whatever the box."""
 
 
 @dataclass(frozen=True)
@@ -54,30 +58,37 @@ class Pose:
         Returns:
             (H', W', 3) uint8 RGB.
         """
-        height, width = image.shape[:2]
-        present, labels = self.present(threshold), self.labels(width, height)
-        for hand in np.flatnonzero(~present):
-            first = FIRST_LABEL[hand]
-            labels[(labels >= first) & (labels < first + PARTS_PER_HAND)] = 0
-        scale = max(1, round(OVERLAY_SIDE_PX / max(height, width)))
-        masked = overlay_mask(image, labels, alpha=0.4, scale=scale)
-        return draw_skeleton(masked, (self.joints_px + 0.5) * scale - 0.5, present[JOINT_HAND])
+        return draw_poses(image, [self], threshold)
 
     def as_dict(self, threshold: float = 0.5) -> dict[str, Any]:
         """The pose as JSON has it: by hand, joints by their names within the hand."""
         hands = {}
         for number, hand in enumerate(HANDS):
-            joints = range(number * JOINTS_PER_HAND, (number + 1) * JOINTS_PER_HAND)
+            rows = slice(number * JOINTS_PER_HAND, (number + 1) * JOINTS_PER_HAND)
+            values = np.column_stack([self.joints_px[rows], self.depth_mm[rows]]).round(DECIMALS).tolist()
             hands[hand] = {
                 "probability": round(float(self.hand_probability[number]), 4),
                 "present": bool(self.present(threshold)[number]),
                 "joints": {
-                    JOINT_NAMES[k][2:]: {
-                        "x_px": round(float(self.joints_px[k, 0]), 2),
-                        "y_px": round(float(self.joints_px[k, 1]), 2),
-                        "depth_mm": round(float(self.depth_mm[k]), 2),
-                    }
-                    for k in joints
+                    name: dict(zip(("x_px", "y_px", "depth_mm"), of_joint, strict=True))
+                    for name, of_joint in zip(HAND_JOINT_NAMES, values, strict=True)
                 },
             }
-        return {"hands": hands, "left_root_minus_right_root_depth_mm": round(float(self.rel_root_mm), 2)}
+        return {"hands": hands, "left_root_minus_right_root_depth_mm": round(float(self.rel_root_mm), DECIMALS)}
+
+
+def draw_poses(image: np.ndarray, poses: Sequence[Pose], threshold: float = 0.5) -> np.ndarray:
+    """Parts and skeletons of all hands that are present over one picture; see :meth:`Pose.draw`."""
+    height, width = image.shape[:2]
+    labels = np.zeros((height, width), np.uint8)
+    for pose in poses:
+        own = pose.labels(width, height)
+        for hand in np.flatnonzero(~pose.present(threshold)):
+            first = FIRST_LABEL[hand]
+            own[(own >= first) & (own < first + PARTS_PER_HAND)] = 0
+        labels = np.where(own > 0, own, labels)
+    scale = max(1, round(OVERLAY_SIDE_PX / max(height, width)))
+    canvas = overlay_mask(image, labels, alpha=0.4, scale=scale)
+    for pose in poses:
+        canvas = draw_skeleton(canvas, (pose.joints_px + 0.5) * scale - 0.5, pose.present(threshold)[JOINT_HAND])
+    return canvas

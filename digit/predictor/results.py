@@ -15,12 +15,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from digit import __version__
 from digit.predictor.pictures import UNREADABLE
+from digit.predictor.record import FORMAT
 from digit.run.errors import UserError
 from digit.run.files import replacing, write_json
 
 SOFTWARE = f"digit {__version__}"
-FORMAT = "digit-pose"
-"""Entry ``format`` of every pose file."""
+FORMATS = (FORMAT, "digit-pose")
+"""Entry ``format`` of a pose file, this version's and earlier ones'."""
 MARK, OVERLAY = "digit", "overlay"
 """Key and value of a PNG text by which an overlay is known."""
 OVERLAY_SUFFIX, POSE_SUFFIX = ".overlay.png", ".pose.json"
@@ -81,7 +82,7 @@ def is_own_pose(path: Path) -> bool:
     """Whether a file is a pose that this program wrote."""
 
     def look() -> bool:
-        return path.stat().st_size <= LARGEST_POSE_BYTES and json.loads(path.read_bytes())["format"] == FORMAT
+        return path.stat().st_size <= LARGEST_POSE_BYTES and json.loads(path.read_bytes())["format"] in FORMATS
 
     return path.suffix == ".json" and _succeeds(path, look)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from digit.model.network import require_images_alone
-from digit.predictor.boxes import box_of, crop_box, read_boxes, unused_boxes
+from digit.predictor.boxes import boxes_of, read_boxes, unused_boxes
+from digit.predictor.engine import Engine, Picture, require_probability
 from digit.predictor.inputs import Found, find_pictures, skipped_lines
 from digit.predictor.pictures import read_picture
-from digit.predictor.predictor import Predictor, load_model
+from digit.predictor.predictor import load_model
 from digit.predictor.results import (
     OVERLAY_SUFFIX,
     POSE_SUFFIX,
@@ -23,11 +24,6 @@ from digit.run.console import log, track
 from digit.run.errors import UserError
 from digit.run.files import require_writable
 
-NOTE = (
-    "x_px, y_px: pixels of the picture as viewers show it, centres at integers; depth_mm: relative to that hand's "
-    "wrist, positive away from the camera; left_root_minus_right_root_depth_mm only means something when both hands "
-    "are present"
-)
 STOPPING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What keeps the results of all further pictures from being written, too."""
 
@@ -36,10 +32,8 @@ STOPPING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 class Job:
     """How to predict, the same for every picture."""
 
-    predictor: Predictor
+    engine: Engine
     boxes: dict[str, Any] | None
-    hand_threshold: float
-    checkpoint: str
 
 
 @dataclass(frozen=True)
@@ -94,14 +88,13 @@ def predict(
         UserError: when there is no picture, the box file is unusable, the output cannot be written, or the checkpoint
             is a wrong one, also one that needs masks.
     """
-    if not 0 <= hand_threshold <= 1:
-        raise UserError(f"hand threshold {hand_threshold}: give a probability from 0 to 1")
+    require_probability(hand_threshold)
     found = find_pictures(images, recursive)
     given = None if boxes is None else read_boxes(boxes)
     predictor = load_model(checkpoint, preset=preset)
     require_images_alone(predictor.network, str(checkpoint))
     require_writable(output / "predict")
-    job = Job(predictor, given, hand_threshold, checkpoint.name)
+    job = Job(Engine(predictor, None, hand_threshold, as_text(checkpoint.name)), given)
     names = result_names(found.pictures)
     poses, failed = [], []
     for name, path in track(found.pictures.items(), "predict", len(found.pictures)):
@@ -119,26 +112,11 @@ def _predict_one(job: Job, name: str, path: Path, base: Path) -> Path:
     """Predict one picture and write its results; the pose file comes last."""
     require_free(base)
     image = read_picture(path)
-    try:
-        box = None if job.boxes is None else box_of(job.boxes, name)
-        square = crop_box(image.shape[1], image.shape[0], box)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    (pose,) = job.predictor([image], [box])
-    write_overlay(base.with_name(base.name + OVERLAY_SUFFIX), pose.draw(image, job.hand_threshold))
+    boxes = None if job.boxes is None else boxes_of(job.boxes, name)
+    (result,) = job.engine([Picture(image, as_text(name), boxes)])
+    write_overlay(base.with_name(base.name + OVERLAY_SUFFIX), result.draw())
     written = base.with_name(base.name + POSE_SUFFIX)
-    record = {
-        **pose.as_dict(job.hand_threshold),
-        "image": as_text(name),
-        "width": image.shape[1],
-        "height": image.shape[0],
-        "box_px": [round(float(value), 2) for value in square],
-        "box": "whole image" if box is None else "given",
-        "hand_threshold": job.hand_threshold,
-        "checkpoint": as_text(job.checkpoint),
-        "note": NOTE,
-    }
-    write_pose(written, record)
+    write_pose(written, result.record())
     return written
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digit.predictor.boxes import box_of, crop_box, read_boxes, unused_boxes
+from digit.predictor.boxes import boxes_of, crop_box, read_boxes, unused_boxes
 from digit.run.errors import UserError
 
 
@@ -11,10 +11,10 @@ def test_boxes_are_looked_up_by_path_whatever_writes_the_accents(tmp_path):
     path = tmp_path / "boxes.json"
     path.write_text('{"sub/a.jpg": [1, 2, 3, 4.5], "m\u00e4dchen.png": [0, 0, 9, 9], "old.jpg": []}', encoding="utf-8")
     boxes = read_boxes(path)
-    assert box_of(boxes, "sub/a.jpg") == [1, 2, 3, 4.5]
-    assert box_of(boxes, "ma\u0308dchen.png") == [0, 0, 9, 9]
+    assert boxes_of(boxes, "sub/a.jpg") == [[1, 2, 3, 4.5]]
+    assert boxes_of(boxes, "ma\u0308dchen.png") == [[0, 0, 9, 9]]
     with pytest.raises(UserError, match="has no box in the box file"):
-        box_of(boxes, "a.jpg")
+        boxes_of(boxes, "a.jpg")
     assert unused_boxes(boxes, ["sub/a.jpg", "ma\u0308dchen.png"]) == ["old.jpg"]
 
 
@@ -62,3 +62,12 @@ def test_two_boxes_for_one_picture_are_refused(tmp_path, other):
     path.write_text(f'{{"é.jpg": [0, 0, 9, 9], "{other}": [5, 5, 9, 9]}}')
     with pytest.raises(UserError, match=r"boxes\.json: holds more than one box for 'é\.jpg'; keep one"):
         read_boxes(path)
+
+
+def test_a_picture_may_have_several_boxes(tmp_path):
+    path = tmp_path / "boxes.json"
+    path.write_text('{"a.jpg": [[0, 0, 9, 9], [5, 5, 9, 9]], "b.jpg": []}')
+    boxes = read_boxes(path)
+    assert boxes_of(boxes, "a.jpg") == [[0, 0, 9, 9], [5, 5, 9, 9]]
+    with pytest.raises(UserError, match=r"the box \[\] is not four numbers"):
+        crop_box(80, 60, *boxes_of(boxes, "b.jpg"))

@@ -61,10 +61,16 @@ def digests(folder):
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names(folder)}
 
 
+def crop_of(path):
+    """The only crop of a pose file."""
+    (crop,) = json.loads(path.read_text())["crops"]
+    return crop
+
+
 def joints(path):
     return [
         (j["x_px"], j["y_px"], j["depth_mm"])
-        for hand in json.loads(path.read_text())["hands"].values()
+        for hand in crop_of(path)["hands"].values()
         for j in hand["joints"].values()
     ]
 
@@ -74,12 +80,13 @@ def test_each_picture_gets_an_overlay_and_a_pose(checkpoint, pictures, tmp_path)
     assert outcome.poses == [tmp_path / "out" / "a.pose.json", tmp_path / "out" / "b.pose.json"]
     assert names(tmp_path / "out") == ["a.overlay.png", "a.pose.json", "b.overlay.png", "b.pose.json"]
     pose = json.loads(outcome.poses[0].read_text())
-    assert (pose["image"], pose["width"], pose["height"], pose["box"]) == ("a.png", 80, 60, "whole image")
-    assert pose["box_px"] == [0, -10, 80, 80]
+    assert (pose["format"], pose["image"], pose["width"], pose["height"]) == ("digit.pose/2", "a.png", 80, 60)
+    crop = crop_of(outcome.poses[0])
+    assert (crop["box"], crop["box_px"]) == ("whole image", [0, -10, 80, 80])
     for hand in ("right", "left"):
-        assert pose["hands"][hand]["present"]
-        assert len(pose["hands"][hand]["joints"]) == 21
-        assert set(pose["hands"][hand]["joints"]["wrist"]) == {"x_px", "y_px", "depth_mm"}
+        assert crop["hands"][hand]["present"]
+        assert len(crop["hands"][hand]["joints"]) == 21
+        assert set(crop["hands"][hand]["joints"]["wrist"]) == {"x_px", "y_px", "depth_mm"}
     overlay = cv2.imread(str(tmp_path / "out" / "a.overlay.png"))
     assert overlay.shape[1] / overlay.shape[0] == pytest.approx(80 / 60)
 
@@ -87,7 +94,7 @@ def test_each_picture_gets_an_overlay_and_a_pose(checkpoint, pictures, tmp_path)
 def test_hands_below_the_threshold_are_hidden(checkpoint, pictures, tmp_path):
     image = pictures / "a.png"
     (written,) = predict(checkpoint, image, tmp_path / "out", hand_threshold=1.0).poses
-    pose = json.loads(written.read_text())
+    pose = crop_of(written)
     assert not pose["hands"]["right"]["present"] and not pose["hands"]["left"]["present"]
     overlay = cv2.imread(str(tmp_path / "out" / "a.overlay.png"))
     plain = cv2.resize(cv2.imread(str(image)), overlay.shape[1::-1], interpolation=cv2.INTER_CUBIC)
@@ -105,7 +112,7 @@ def test_a_given_box_gives_what_evaluation_gave(evaluated_run, tmp_path):
     (written,) = predict(run.checkpoint, image, tmp_path / "out", boxes).poses
     expected_px = geometry.apply_map(outputs.inv_trans[3], outputs.joint_coord[3, :, :2] * 4.0)
     np.testing.assert_allclose([joint[:2] for joint in joints(written)], expected_px, atol=0.05)
-    pose = json.loads(written.read_text())
+    pose = crop_of(written)
     assert pose["hands"]["left"]["probability"] == pytest.approx(float(outputs.hand_type[3, 1]), abs=1e-3)
     assert pose["box"] == "given"
 
@@ -144,7 +151,7 @@ def test_sub_folders_keep_their_paths(checkpoint, pictures, tmp_path):
     found = names(pictures / "out")
     assert [name for name in found if "json" in name] == ["a.pose.json", "b.pose.json", "one/a.pose.json"]
     pose = json.loads((pictures / "out" / "one" / "a.pose.json").read_text())
-    assert pose["image"] == "one/a.png" and pose["box_px"] == [0, 0, 50, 50] and pose["width"] == 60
+    assert pose["image"] == "one/a.png" and pose["crops"][0]["box_px"] == [0, 0, 50, 50] and pose["width"] == 60
     assert predict(checkpoint, pictures, pictures / "out", boxes, recursive=True).poses == outcome.poses
     flat = predict(checkpoint, pictures, tmp_path / "flat")
     assert flat.found.skipped == {
