@@ -3,5 +3,5 @@
 - :mod:`inline`: pictures, colours and data as text that a page can hold
 - :mod:`entry`: what a page shows of one predicted picture
 
-``style.css`` is the look, ``viewer.js`` turns hands in 3D, ``skeleton.js`` draws an entry over its picture.
+``style.css`` is the look, ``viewer.js`` turns hands in 3D, ``overlay.js`` draws an entry over its picture.
 """

@@ -14,7 +14,8 @@ def entry_of(record: dict[str, Any]) -> dict[str, Any]:
         record: a pose file's content (docs/predict.md).
 
     Returns:
-        ``name``, ``width``, ``height`` and ``crops``; of each hand ``p``, ``px`` (21 x 2), ``cam`` (21 x 3, mm, in the
+        ``name``, ``width``, ``height`` and ``crops``. Of each crop ``parts``, its labels as a link and the six numbers
+        that lay them over the picture as SVG has it; of each hand ``p``, ``px`` (21 x 2), ``cam`` (21 x 3, mm, in the
         camera's frame) and ``sure`` (21), the last three None for a hand that is absent. Joints are in the order of
         ``digit.skeleton.HAND_JOINT_NAMES``.
     """
@@ -26,6 +27,7 @@ def entry_of(record: dict[str, Any]) -> dict[str, Any]:
             {
                 "box": [round(value) for value in crop["box_px"]],
                 "how": crop["box"],
+                "parts": _parts(crop["parts"]),
                 "hands": [_hand(crop["hands"][hand]) for hand in HANDS],
             }
             for crop in record["crops"]
@@ -48,7 +50,17 @@ def described(record: dict[str, Any]) -> str:
     found = [hand for _, hand, _ in present_hands(record)]
     if len(found) <= 2 and len(set(found)) == len(found):
         return f"{' and '.join(found) or 'no'} hand"
-    return " and ".join(f"{found.count(hand)} {hand} hand{'s' * (found.count(hand) > 1)}" for hand in HANDS if hand in found)
+    counts = [(found.count(hand), hand) for hand in HANDS if hand in found]
+    return " and ".join(f"{count} {hand} hand{'s' if count > 1 else ''}" for count, hand in counts)
+
+
+def _parts(parts: dict[str, Any] | None) -> dict[str, Any] | None:
+    """In SVG a picture's first pixel begins at 0, here its centre is there."""
+    if parts is None:
+        return None
+    (a, c, e), (b, d, f) = parts["to_image"]
+    matrix = (a, b, c, d, e - (a + c) / 2, f - (b + d) / 2)
+    return {"image": f"data:image/png;base64,{parts['labels_png']}", "matrix": [round(value, 4) for value in matrix]}
 
 
 def _hand(hand: dict[str, Any]) -> dict[str, Any]:

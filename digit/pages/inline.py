@@ -19,7 +19,7 @@ KINDS = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY], "webp": [cv2.IMWRITE_WEBP_QUALITY]}
 
 
 def shared(name: str) -> Markup:
-    """The text of a file that all pages share: ``style.css``, ``viewer.js`` or ``skeleton.js``."""
+    """The text of a file that all pages share: ``style.css``, ``viewer.js`` or ``overlay.js``."""
     return Markup((FOLDER / name).read_text())
 
 

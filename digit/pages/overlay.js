@@ -1,5 +1,4 @@
 // What is known of one picture (an entry of digit/pages/entry.py), over the picture and as layers of the 3D viewer.
-const SVG = "http://www.w3.org/2000/svg";
 
 // The 42 joints of a crop, null where a hand is absent; key is "px" or "cam".
 function jointsOf(crop, key) {
@@ -13,24 +12,30 @@ function layersOf(entry) {
   ]);
 }
 
-// Bones of all hands into an <svg> that lies over the picture.
-function drawSkeletons(svg, entry, { bones, colors }) {
+// Parts and bones of all hands into an <svg> that lies over the picture.
+function drawEntry(svg, entry, { bones, colors }) {
   svg.setAttribute("viewBox", `-0.5 -0.5 ${entry.width} ${entry.height}`);
+  const parts = entry.crops.filter((crop) => crop.parts).map(({ parts: { image, matrix } }) =>
+    shape("image", { class: "parts", href: image, transform: `matrix(${matrix.join()})` }),
+  );
   const lines = entry.crops.flatMap((crop) => {
     const points = jointsOf(crop, "px");
-    const known = bones.map(([child, parent], k) => [points[child], points[parent], colors[k]]);
-    const drawn = known.filter(([child, parent]) => child && parent);
+    const ends = bones.map(([child, parent], k) => [points[child], points[parent], colors[k]]);
+    const drawn = ends.filter(([child, parent]) => child && parent);
     return [...drawn.map((bone) => bar(bone, "halo")), ...drawn.map((bone) => bar(bone, "bone"))];
   });
-  svg.replaceChildren(...lines);
+  svg.replaceChildren(...parts, ...lines);
 }
 
 function bar([child, parent, color], kind) {
-  const line = document.createElementNS(SVG, "line");
-  line.setAttribute("class", kind);
-  [["x1", parent[0]], ["y1", parent[1]], ["x2", child[0]], ["y2", child[1]]].forEach((end) => line.setAttribute(...end));
-  if (kind === "bone") line.setAttribute("stroke", color);
-  return line;
+  const ends = { x1: parent[0], y1: parent[1], x2: child[0], y2: child[1] };
+  return shape("line", { class: kind, ...ends, ...(kind === "bone" && { stroke: color }) });
+}
+
+function shape(name, attributes) {
+  const item = document.createElementNS("http://www.w3.org/2000/svg", name);
+  Object.entries(attributes).forEach((pair) => item.setAttribute(...pair));
+  return item;
 }
 
 // Which layers are drawn: checkboxes with data-layer, all of one layer together, set classes on <body>.

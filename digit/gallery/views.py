@@ -1,0 +1,48 @@
+"""Pictures as a browser shows them, large beside the page and small inside it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from digit.gallery.files import picture_path
+from digit.pages.inline import data_uri, encode
+from digit.run.files import replacing
+
+LARGE_PX, SMALL_PX = 1280, 200
+"""Longer side at most."""
+LARGE_QUALITY, SMALL_QUALITY = 85, 50
+
+
+def save_view(output: Path, name: str, image: np.ndarray) -> None:
+    """Keep a picture for the page, which may be of a kind that browsers do not show.
+
+    Args:
+        output: folder of the results.
+        name: of the picture's results, with slashes where there are sub-folders.
+        image: (H, W, 3) uint8 RGB.
+    """
+    with replacing(picture_path(output, name)) as temporary:
+        temporary.write_bytes(large(image))
+
+
+def large(image: np.ndarray) -> bytes:
+    """A picture (H, W, 3) as the JPEG that a page shows."""
+    return encode(_fitting(image, LARGE_PX), "jpeg", LARGE_QUALITY)
+
+
+def read_thumbnail(output: Path, name: str) -> str:
+    """What :func:`save_view` kept, made small, as a link that holds it."""
+    picture = simplejpeg.decode_jpeg(
+        picture_path(output, name).read_bytes(), "RGB", min_width=SMALL_PX, min_height=SMALL_PX
+    )
+    return data_uri(encode(_fitting(picture, SMALL_PX), "webp", SMALL_QUALITY), "webp")
+
+
+def _fitting(image: np.ndarray, side: int) -> np.ndarray:
+    factor = side / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    size = tuple(max(1, round(length * factor)) for length in image.shape[1::-1])
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
