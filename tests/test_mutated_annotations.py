@@ -126,8 +126,9 @@ def answer_of(root: Path, folder: Path) -> dict[str, np.ndarray]:
     count, size = len(dataset), model.input_size // 2
     generator = torch.Generator().manual_seed(0)
     xyz = (torch.rand(count, 42, 3, generator=generator) * model.heatmap_size).requires_grad_()
+    segm_logits = torch.zeros(count, LABEL_COUNT, size, size)
     prediction = Prediction(
-        xyz, torch.full((count, 1), 30.0), torch.zeros(count, 2), torch.zeros(count, LABEL_COUNT, size, size)
+        xyz, torch.full((count, 1), 30.0), torch.zeros(count, 2), segm_logits, torch.zeros(count, 42)
     )
     losses = digit_losses(prediction, batch, LossSettings())
     sum(losses.values()).backward()

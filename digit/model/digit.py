@@ -50,11 +50,11 @@ class Digit(Network):
         segm_logits = self.hand_segm(features)
         parts = self._parts(segm_logits, masks)
         merged = self.merge_layer(torch.cat([features, self.conv_segm_feat(parts)], dim=1))
-        joint_xyz = expected_joints(self.conv_hm(merged), self.conv_depth(merged))
+        joint_xyz, confidence = expected_joints(self.conv_hm(merged), self.conv_depth(merged))
         summary = self.conv_head(merged).mean(dim=(2, 3))
         rel_root_depth = expected_bin(self.root_fc(summary))
         drawn = None if self.settings.fusion == "features" else segm_logits
-        return Prediction(joint_xyz, rel_root_depth, self.hand_fc(summary), drawn)
+        return Prediction(joint_xyz, rel_root_depth, self.hand_fc(summary), drawn, confidence)
 
     def _parts(self, segm_logits: Tensor, masks: Tensor | None) -> Tensor:
         """What the pose network sees of the parts (B, 33, S/2, S/2)."""

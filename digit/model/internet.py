@@ -37,9 +37,9 @@ class InterNet(Network):
         """Predict from images (B, 3, S, S), float RGB in [0, 1]; there are no part logits, and masks are not used."""
         features = self.backbone(images)
         heat = self.conv_heat(self.deconvolution(features))
-        joint_xyz = expected_voxels(heat.unflatten(1, (JOINT_COUNT, self.settings.heatmap_size)))
+        joint_xyz, confidence = expected_voxels(heat.unflatten(1, (JOINT_COUNT, self.settings.heatmap_size)))
         summary = features.mean(dim=(2, 3))
-        return Prediction(joint_xyz, expected_bin(self.root_fc(summary)), self.hand_fc(summary), None)
+        return Prediction(joint_xyz, expected_bin(self.root_fc(summary)), self.hand_fc(summary), None, confidence)
 
     def _flatten_heat_maps(self) -> None:
         with torch.no_grad():

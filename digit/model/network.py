@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from digit.config import ModelSettings
 from digit.run.errors import UserError
 
+NEAR_CELLS = 1.5
+"""What is near in a heat map: about the width of a fingertip in a crop that two hands fill."""
+
 
 class Prediction(NamedTuple):
     """What a network says of a batch, in heat-map cells (S/4 to a side) and bins."""
@@ -20,6 +23,8 @@ class Prediction(NamedTuple):
     """(B, 2) logits of the right and the left hand being there."""
     segm_logits: Tensor | None
     """(B, 33, S/2, S/2) logits of background and parts; None from a network that draws no parts."""
+    joint_confidence: Tensor
+    """(B, 42) share of each joint's heat near its mean, :func:`heat_near_mean`; carries no gradient."""
 
 
 class Network(nn.Module):
@@ -80,8 +85,8 @@ def require_images_alone(model: Network, source: str) -> None:
         )
 
 
-def expected_joints(heat_logits: Tensor, depth_maps: Tensor) -> Tensor:
-    """Mean position under each joint's heat map: (B, J, H, W) twice to (B, J, 3) in cells.
+def expected_joints(heat_logits: Tensor, depth_maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean position under each joint's heat map: (B, J, H, W) twice to (B, J, 3) in cells, and (B, J) confidence.
 
     The centre of cell (i, j) lies at (i + 0.5, j + 0.5); z is the mean of the depth map. Computed in
     float32 whatever the precision of the network.
@@ -91,18 +96,30 @@ def expected_joints(heat_logits: Tensor, depth_maps: Tensor) -> Tensor:
     x = (heat.sum(2) * (torch.arange(width, device=heat.device) + 0.5)).sum(-1)
     y = (heat.sum(3) * (torch.arange(height, device=heat.device) + 0.5)).sum(-1)
     z = (heat * depth_maps.float()).sum(dim=(2, 3))
-    return torch.stack([x, y, z], dim=-1)
+    return torch.stack([x, y, z], dim=-1), heat_near_mean(heat, x, y)
 
 
-def expected_voxels(heat_logits: Tensor) -> Tensor:
-    """Mean position under each joint's 3D heat map: (B, J, D, H, W) to (B, J, 3) x, y and depth in cells.
+def expected_voxels(heat_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean position under 3D heat maps: (B, J, D, H, W) to (B, J, 3) x, y and depth in cells, and (B, J) confidence.
 
     Cell centres lie at halves, as in :func:`expected_joints`; computed in float32.
     """
     heat = heat_logits.float().flatten(2).softmax(-1).view(heat_logits.shape)
     marginals = heat.sum((2, 3)), heat.sum((2, 4)), heat.sum((3, 4))
     means = [(m * (torch.arange(m.shape[-1], device=m.device) + 0.5)).sum(-1) for m in marginals]
-    return torch.stack(means, dim=-1)
+    return torch.stack(means, dim=-1), heat_near_mean(heat.sum(2), means[0], means[1])
+
+
+def heat_near_mean(heat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Share of each heat map (B, J, H, W) within :data:`NEAR_CELLS` of its mean x and y (B, J), both in cells: (B, J).
+
+    Cells that the border of this square cuts count by their area, so that the share changes smoothly.
+    """
+    columns, rows = (
+        (NEAR_CELLS + 0.5 - (torch.arange(size, device=heat.device) + 0.5 - mean.detach()[..., None]).abs()).clamp(0, 1)
+        for size, mean in ((heat.shape[3], x), (heat.shape[2], y))
+    )
+    return ((heat.detach() * columns[..., None, :]).sum(3) * rows).sum(2)
 
 
 def expected_bin(logits: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ UNITS = {
     "rel_root_depth": "bins, batch x 1",
     "hand_logits": "logits of right and left hand, batch x 2",
     "segm_logits": "logits of background and 32 parts, batch x 33 x half height x half width",
+    "joint_confidence": "share of each joint's heat near its mean, batch x 42",
 }
 
 

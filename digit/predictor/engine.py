@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 
 from digit.predictor.boxes import crop_box
 from digit.predictor.camera import Intrinsics
+from digit.predictor.camera_space import CameraSpace, lift_poses
 from digit.predictor.pose import Pose, draw_poses
 from digit.predictor.predictor import Box, Predictor
 from digit.predictor.record import record_of
@@ -49,6 +51,8 @@ class Crop:
     """(4,) x, y, width, height."""
     origin: str
     """``given``, ``detected``, ``tracked`` or ``whole image``."""
+    space: CameraSpace
+    """The hands before the camera."""
     score: float | None = None
     """Of the detector."""
     track: int | None = None
@@ -116,16 +120,15 @@ class Engine:
         squares = [_square(picture, box) for picture, found in zip(pictures, crops, strict=True) for box, _, _ in found]
         images = [picture.pixels for picture, found in zip(pictures, crops, strict=True) for _ in found]
         poses = self.predictor(images, [box for found in crops for box, _, _ in found])
-        answers = zip(poses, squares, strict=True)
-        return [
-            Result(
-                picture,
-                [Crop(*next(answers), origin, score) for _, origin, score in found],
-                self.hand_threshold,
-                self.checkpoint,
-            )
-            for picture, found in zip(pictures, crops, strict=True)
-        ]
+        cameras = [picture.camera for picture, found in zip(pictures, crops, strict=True) for _ in found]
+        answers = zip(poses, squares, lift_poses(poses, cameras), strict=True)
+        results = []
+        for picture, found in zip(pictures, crops, strict=True):
+            own = []
+            for (_, origin, score), (pose, square, space) in zip(found, islice(answers, len(found)), strict=True):
+                own.append(Crop(pose, square, origin, space, score))
+            results.append(Result(picture, own, self.hand_threshold, self.checkpoint))
+        return results
 
     def _boxes(self, pictures: Sequence[Picture]) -> list[list[tuple[Box, str, float | None]]]:
         """Box, where it comes from, and score of each crop of each picture."""

@@ -16,6 +16,7 @@ import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image
 
+from digit.predictor.camera import exif_focal_px
 from digit.run.console import log
 from digit.run.errors import UserError
 
@@ -75,13 +76,21 @@ def read_picture(path: str | Path) -> np.ndarray:
     Example:
         >>> image = digit.read_picture("photo.jpg")
     """
+    return decode_picture(read_content(path), str(path))
+
+
+def read_content(path: str | Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        UserError: when it cannot be read, or is larger than the memory.
+    """
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except MemoryError as error:
         raise UserError(f"{path}: is larger than the memory; take it out") from error
-    return decode_picture(content, str(path))
 
 
 def decode_picture(content: bytes, name: str, most_pixels: int | None = None) -> np.ndarray:
@@ -91,6 +100,18 @@ def decode_picture(content: bytes, name: str, most_pixels: int | None = None) ->
         content: of the file.
         name: of the picture, for messages.
         most_pixels: a picture whose header tells of more is refused before anything is decoded.
+
+    Raises:
+        UserError: as :func:`decode_photograph`.
+    """
+    return decode_photograph(content, name)[0]
+
+
+def decode_photograph(content: bytes, name: str) -> tuple[np.ndarray, float | None]:
+    """Decode a picture, judging by its content alone, and say how long its focal length was.
+
+    Returns:
+        (H, W, 3) uint8 RGB, upright, and px; None when the file does not tell.
 
     Raises:
         UserError: for what is no picture, damaged, too large, several pictures in one file, or stored in numbers whose
@@ -107,7 +128,7 @@ def decode_picture(content: bytes, name: str, most_pixels: int | None = None) ->
                 _require_one_picture(image)
                 pixels = _deep_pixels(image, content, name) if _is_deep(image) else _pixels(image)
                 _warn_of_damage(image, content, name)
-                return pixels
+                return pixels, exif_focal_px(_lens_tags(image), image.width, image.height)
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
     except Image.UnidentifiedImageError as error:
@@ -236,6 +257,15 @@ def _orientation(image: Image.Image) -> int:
     except Exception as error:  # of foreign bytes, too; the pixels may be sound all the same
         log.warning("a picture's metadata are damaged (%s), so it is taken as stored", error)
         return 1
+
+
+def _lens_tags(image: Image.Image) -> dict[int, Any]:
+    """What a picture's metadata say of how it was taken; nothing when they are damaged."""
+    try:
+        return dict(image.getexif().get_ifd(ExifTags.IFD.Exif))
+    except Exception as error:  # of foreign bytes, too
+        log.warning("a picture's metadata are damaged (%s), so its focal length is not known", error)
+        return {}
 
 
 def _turn(image: Image.Image, orientation: int) -> Image.Image:

@@ -1,6 +1,6 @@
 """What is known of the hands in one picture, in px of the picture and mm."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from digit import geometry
 from digit.figures import draw_skeleton, overlay_mask, upscale_mask
-from digit.skeleton import FIRST_LABEL, HAND_JOINT_NAMES, HANDS, JOINT_HAND, JOINTS_PER_HAND, PARTS_PER_HAND
+from digit.skeleton import FIRST_LABEL, HAND_JOINT_NAMES, HANDS, JOINT_HAND, PARTS_PER_HAND
 
 OVERLAY_SIDE_PX = 900
 SMOOTH = 4
@@ -35,6 +35,8 @@ class Pose:
     """(h, w) uint8 part labels of the crop, ``digit.skeleton.LABEL_NAMES``; None from a network that draws no parts."""
     parts_to_image: np.ndarray
     """(2, 3) affine map from px of ``parts`` to px of the picture."""
+    confidence: np.ndarray | None = None
+    """(42,) 0 to 1 of each joint (docs/predict.md); None from a method that gives none."""
 
     def present(self, threshold: float = 0.5) -> np.ndarray:
         """(2,) bool: the right and the left hand are at least this probable."""
@@ -62,19 +64,24 @@ class Pose:
 
     def as_dict(self, threshold: float = 0.5) -> dict[str, Any]:
         """The pose as JSON has it: by hand, joints by their names within the hand."""
-        hands = {}
-        for number, hand in enumerate(HANDS):
-            rows = slice(number * JOINTS_PER_HAND, (number + 1) * JOINTS_PER_HAND)
-            values = np.column_stack([self.joints_px[rows], self.depth_mm[rows]]).round(DECIMALS).tolist()
-            hands[hand] = {
-                "probability": round(float(self.hand_probability[number]), 4),
+        columns = {"x_px": self.joints_px[:, 0], "y_px": self.joints_px[:, 1], "depth_mm": self.depth_mm}
+        if self.confidence is not None:
+            columns["confidence"] = self.confidence
+        hands = {
+            hand: {
+                "probability": round(float(self.hand_probability[number]), DECIMALS),
                 "present": bool(self.present(threshold)[number]),
-                "joints": {
-                    name: dict(zip(("x_px", "y_px", "depth_mm"), of_joint, strict=True))
-                    for name, of_joint in zip(HAND_JOINT_NAMES, values, strict=True)
-                },
+                "joints": joints_by_name({key: values[number == JOINT_HAND] for key, values in columns.items()}),
             }
+            for number, hand in enumerate(HANDS)
+        }
         return {"hands": hands, "left_root_minus_right_root_depth_mm": round(float(self.rel_root_mm), DECIMALS)}
+
+
+def joints_by_name(columns: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """What is known of the 21 joints of a hand, (21,) for each key, by the joints' names."""
+    rows = np.column_stack(list(columns.values())).astype(np.float64).round(DECIMALS).tolist()
+    return {name: dict(zip(columns, row, strict=True)) for name, row in zip(HAND_JOINT_NAMES, rows, strict=True)}
 
 
 def draw_poses(image: np.ndarray, poses: Sequence[Pose], threshold: float = 0.5) -> np.ndarray:

@@ -129,6 +129,7 @@ class Predictor:
                 rel_root_mm=float(read.rel_root_mm[k]),
                 parts=None if read.parts is None else read.parts[k],
                 parts_to_image=parts_to_image[k],
+                confidence=read.confidence[k],
             )
             for k in range(len(joints_px))
         ]

@@ -23,6 +23,8 @@ class Readout:
     """(n,) float64 depth of the left wrist minus that of the right one."""
     parts: np.ndarray | None
     """(n, S/2, S/2) uint8 most probable label; None from a network that draws no parts."""
+    confidence: np.ndarray
+    """(n, 42) float32, 0 to 1: how much of a joint's heat lies near its mean (docs/predict.md)."""
 
 
 def read_out(prediction: Prediction, settings: ModelSettings) -> Readout:
@@ -36,4 +38,5 @@ def read_out(prediction: Prediction, settings: ModelSettings) -> Readout:
         hand_probability=prediction.hand_logits.float().sigmoid().cpu().numpy(),
         rel_root_mm=geometry.cells_to_depth(bins, settings.root_box_mm, settings.root_bins),
         parts=None if logits is None else logits.argmax(1).byte().cpu().numpy(),
+        confidence=prediction.joint_confidence.float().cpu().numpy(),
     )

@@ -1,17 +1,24 @@
 """Results as JSON has them; docs/predict.md explains every key."""
 
+import base64
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
+
+from digit.predictor.pose import joints_by_name
+from digit.skeleton import JOINT_HAND
 
 if TYPE_CHECKING:
     from digit.predictor.engine import Crop, Result
 
 FORMAT = "digit.pose/2"
+CAMERA_KEYS = ("x_cam_mm", "y_cam_mm", "z_cam_mm")
 NOTE = (
     "x_px, y_px: pixels of the picture as viewers show it, centres at integers; depth_mm: relative to that hand's "
     "wrist, positive away from the camera; left_root_minus_right_root_depth_mm only means something when both hands "
-    "are present"
+    "are present; confidence: share of a joint's heat near its mean; x_cam_mm, y_cam_mm, z_cam_mm: right, down and "
+    "away from the camera, null for absent hands"
 )
 
 
@@ -44,10 +51,25 @@ def numbers(values: np.ndarray, digits: int) -> Any:
 
 
 def _crop(crop: "Crop", threshold: float) -> dict[str, Any]:
-    return {
+    record = {
         "box_px": numbers(crop.square_px, 2),
         "box": crop.origin,
         "score": None if crop.score is None else round(float(crop.score), 4),
         "track": crop.track,
         **crop.pose.as_dict(threshold),
+        "parts": None if crop.pose.parts is None else _parts(crop.pose.parts, crop.pose.parts_to_image),
     }
+    for number, hand in enumerate(record["hands"].values()):
+        source = crop.space.scale_from[number] if hand["present"] else None
+        points = crop.space.joints_cam_mm[number == JOINT_HAND].T
+        placed = joints_by_name(dict(zip(CAMERA_KEYS, points, strict=True))) if source else {}
+        hand["scale_from"] = source
+        for name, joint in hand["joints"].items():
+            joint |= placed.get(name, dict.fromkeys(CAMERA_KEYS))
+    return record
+
+
+def _parts(labels: np.ndarray, to_image: np.ndarray) -> dict[str, Any]:
+    """Part labels of a crop as a PNG of one channel, and the map of its px to those of the picture."""
+    png = cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+    return {"labels_png": base64.b64encode(png).decode("ascii"), "to_image": numbers(to_image, 6)}

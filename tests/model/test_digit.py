@@ -18,7 +18,7 @@ from digit.config import ModelSettings, resolve
 from digit.config.presets import PRESETS
 from digit.model.backbone import create_backbone
 from digit.model.digit import Digit
-from digit.model.network import expected_bin, expected_joints
+from digit.model.network import expected_bin, expected_joints, heat_near_mean
 from digit.model.weights import PREFIX, load_network
 from digit.run.errors import UserError
 
@@ -39,7 +39,7 @@ def saved(model, path: Path, **extra) -> Path:
 def test_outputs_have_the_promised_shapes(tiny):
     prediction = tiny(torch.rand(2, 3, 64, 64))
     shapes = [tuple(value.shape) for value in prediction]
-    assert shapes == [(2, 42, 3), (2, 1), (2, 2), (2, 33, 32, 32)]
+    assert shapes == [(2, 42, 3), (2, 1), (2, 2), (2, 33, 32, 32), (2, 42)]
     xy = prediction.joint_xyz[..., :2]
     assert (xy > 0).all() and (xy < TINY.heatmap_size).all()
 
@@ -55,9 +55,26 @@ def test_soft_argmax_finds_a_peak():
     logits = torch.zeros(1, 1, 8, 8)
     logits[0, 0, 2, 5] = 50.0
     depth = torch.arange(64.0).view(1, 1, 8, 8)
-    np.testing.assert_allclose(expected_joints(logits, depth)[0, 0], [5.5, 2.5, 21.0], atol=1e-4)
-    np.testing.assert_allclose(expected_joints(logits * 0, depth)[0, 0], [4.0, 4.0, 31.5], atol=1e-4)
+    (peak, certain), (middle, flat) = expected_joints(logits, depth), expected_joints(logits * 0, depth)
+    np.testing.assert_allclose(peak[0, 0], [5.5, 2.5, 21.0], atol=1e-4)
+    np.testing.assert_allclose(middle[0, 0], [4.0, 4.0, 31.5], atol=1e-4)
+    assert certain.item() == pytest.approx(1) and flat.item() == pytest.approx(9 / 64)
     assert expected_bin(torch.tensor([[0.0, 0.0, 60.0]])).item() == pytest.approx(2.0)
+
+
+def test_confidence_is_the_heat_within_one_and_a_half_cells_of_the_mean():
+    """Of flat heat the area counts, also where the border of the square cuts a cell; of two peaks apart, neither."""
+    mean = torch.tensor([[3.0], [3.2], [0.5], [8.0]])
+    shares = heat_near_mean(torch.full((4, 1, 8, 8), 1 / 64), mean, torch.full((4, 1), 4.5))
+    torch.testing.assert_close(shares[:, 0] * 64, torch.tensor([9.0, 9.0, 6.0, 4.5]))
+    logits = torch.full((1, 1, 8, 8), -50.0)
+    logits[0, 0, 1, 1] = logits[0, 0, 6, 6] = 0
+    assert expected_joints(logits, logits)[1].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_confidence_carries_no_gradient(tiny):
+    prediction = tiny(torch.rand(1, 3, tiny.settings.input_size, tiny.settings.input_size))
+    assert prediction.joint_xyz.requires_grad and not prediction.joint_confidence.requires_grad
 
 
 @pytest.mark.parametrize("fusion", ["logits", "softmax"])

@@ -144,9 +144,10 @@ def test_batch_statistics_can_be_recalibrated_with_masks():
 def test_3d_soft_argmax_finds_a_planted_peak():
     logits = torch.zeros(1, 2, 8, 6, 7)
     logits[0, 1, 5, 2, 3] = 60.0
-    found = expected_voxels(logits)
+    found, confidence = expected_voxels(logits)
     torch.testing.assert_close(found[0, 1], torch.tensor([3.5, 2.5, 5.5]), atol=1e-4, rtol=0)
     torch.testing.assert_close(found[0, 0], torch.tensor([3.5, 3.0, 4.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(confidence, torch.tensor([[9 / 42, 1.0]]))
 
 
 def test_internet_starts_in_the_middle_and_fits_its_settings():

@@ -18,6 +18,7 @@ from digit.run.errors import UserError
 from digit.samples.index import open_index
 from digit.stages.predict import predict
 
+KEYS = {"x_px", "y_px", "depth_mm", "confidence", "x_cam_mm", "y_cam_mm", "z_cam_mm"}
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 
 
@@ -86,7 +87,7 @@ def test_each_picture_gets_an_overlay_and_a_pose(checkpoint, pictures, tmp_path)
     for hand in ("right", "left"):
         assert crop["hands"][hand]["present"]
         assert len(crop["hands"][hand]["joints"]) == 21
-        assert set(crop["hands"][hand]["joints"]["wrist"]) == {"x_px", "y_px", "depth_mm"}
+        assert set(crop["hands"][hand]["joints"]["wrist"]) == KEYS
     overlay = cv2.imread(str(tmp_path / "out" / "a.overlay.png"))
     assert overlay.shape[1] / overlay.shape[0] == pytest.approx(80 / 60)
 
