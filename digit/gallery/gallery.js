@@ -89,7 +89,7 @@
     all.createTHead().insertRow().append(...["Joint", ...titles].map((text) => element("th", { textContent: text })));
     const body = all.createTBody();
     JOINTS.map((joint, k) => {
-      const cells = known.flatMap(([, hand]) => [hand.px[k].join(", "), hand.cam[k].join(", "), hand.sure[k].toFixed(2)]);
+      const cells = known.flatMap(([, hand]) => [hand.px[k].join(", "), hand.cam ? hand.cam[k].join(", ") : "–", hand.sure[k].toFixed(2)]);
       const row = body.insertRow();
       row.append(element("td", { textContent: joint }), ...cells.map((text) => element("td", { className: "n", textContent: text })));
     });

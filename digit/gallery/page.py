@@ -16,7 +16,7 @@ from digit.gallery import files
 from digit.gallery.coco import write_coco
 from digit.gallery.tables import write_csv, write_mano
 from digit.gallery.views import read_thumbnail
-from digit.pages.entry import described, entry_of, present_hands
+from digit.pages.entry import CAM, described, entry_of, present_hands
 from digit.pages.inline import script_json, shared, skeleton
 from digit.predictor.results import POSE_SUFFIX
 from digit.run.files import read_json, remove, replacing
@@ -106,8 +106,8 @@ def _render(output: Path, views: Sequence[View], failed: Sequence[str]) -> str:
         thresholds=sorted({record["hand_threshold"] for record in records}),
         exports={name: words for name, words in exports.items() if (output / name).is_file()},
         rows=[row for number, view in enumerate(views) for row in _rows(number, view.record)],
-        style=shared("style.css") + Markup((HERE / "style.css").read_text()),
-        script=shared("viewer.js") + shared("overlay.js") + Markup((HERE / "gallery.js").read_text()),
+        style=Markup(shared("style.css") + (HERE / "style.css").read_text()),
+        script=Markup(shared("viewer.js") + shared("overlay.js") + (HERE / "gallery.js").read_text()),
         data=script_json(skeleton() | {"entries": [view.entry for view in views]}),
     )
 
@@ -120,7 +120,7 @@ def _rows(number: int, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for _, hand, known in found:
         wrist = known["joints"]["wrist"]
         sure = statistics.fmean(joint["confidence"] for joint in known["joints"].values())
-        place = ", ".join(f"{wrist[key]:.0f}" for key in ("x_cam_mm", "y_cam_mm", "z_cam_mm"))
-        fit = f"{known['mano']['fit_error_mm']:.1f}" if known["mano"] else "–"
+        place = ", ".join("–" if wrist[key] is None else f"{wrist[key]:.0f}" for key in CAM)
+        fit = f"{known['mano']['fit_error_mm']:.1f}" if known.get("mano") else "–"
         cells = [f"{known['probability']:.2f}", f"{sure:.2f}", place, fit]
         yield {"number": number, "image": record["image"], "hand": hand, "cells": cells}

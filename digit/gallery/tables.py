@@ -39,7 +39,7 @@ def write_mano(path: Path, records: Iterable[dict[str, Any]]) -> bool:
         (record, crop, hand, known["mano"])
         for record in records
         for crop, hand, known in present_hands(record)
-        if known["mano"] is not None
+        if known.get("mano")
     ]
     if not rows:
         return False

@@ -16,7 +16,7 @@ def entry_of(record: dict[str, Any]) -> dict[str, Any]:
     Returns:
         ``name``, ``width``, ``height`` and ``crops``. Of each crop ``parts``, its labels as a link and the six numbers
         that lay them over the picture as SVG has it; of each hand ``p``, ``px`` (21 x 2), ``cam`` (21 x 3, mm, in the
-        camera's frame) and ``sure`` (21), the last three None for a hand that is absent. Joints are in the order of
+        camera's frame) and ``sure`` (21), the last three None for a hand that is absent, ``cam`` also for one without a place. Joints are in the order of
         ``digit.skeleton.HAND_JOINT_NAMES``.
     """
     return {
@@ -65,9 +65,10 @@ def _parts(parts: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _hand(hand: dict[str, Any]) -> dict[str, Any]:
     joints = [hand["joints"][name] for name in HAND_JOINT_NAMES] if hand["present"] else []
+    placed = [joint for joint in joints if joint[CAM[0]] is not None]
     return {
         "p": round(hand["probability"], 2),
         "px": [[round(joint[key], 1) for key in PX] for joint in joints] or None,
-        "cam": [[round(joint[key]) for key in CAM] for joint in joints] or None,
+        "cam": [[round(joint[key]) for key in CAM] for joint in placed] or None,
         "sure": [round(joint["confidence"], 2) for joint in joints] or None,
     }

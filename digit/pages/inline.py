@@ -18,9 +18,9 @@ FOLDER = Path(__file__).parent
 KINDS = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY], "webp": [cv2.IMWRITE_WEBP_QUALITY]}
 
 
-def shared(name: str) -> Markup:
+def shared(name: str) -> str:
     """The text of a file that all pages share: ``style.css``, ``viewer.js`` or ``overlay.js``."""
-    return Markup((FOLDER / name).read_text())
+    return (FOLDER / name).read_text()
 
 
 def css_color(rgb: np.ndarray) -> str:

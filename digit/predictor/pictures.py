@@ -93,13 +93,8 @@ def read_content(path: str | Path) -> bytes:
         raise UserError(f"{path}: is larger than the memory; take it out") from error
 
 
-def decode_picture(content: bytes, name: str, most_pixels: int | None = None) -> np.ndarray:
+def decode_picture(content: bytes, name: str) -> np.ndarray:
     """Decode a picture, judging by its content alone; see :func:`read_picture`.
-
-    Args:
-        content: of the file.
-        name: of the picture, for messages.
-        most_pixels: a picture whose header tells of more is refused before anything is decoded.
 
     Raises:
         UserError: as :func:`decode_photograph`.
@@ -107,8 +102,13 @@ def decode_picture(content: bytes, name: str, most_pixels: int | None = None) ->
     return decode_photograph(content, name)[0]
 
 
-def decode_photograph(content: bytes, name: str) -> tuple[np.ndarray, float | None]:
+def decode_photograph(content: bytes, name: str, most_pixels: int | None = None) -> tuple[np.ndarray, float | None]:
     """Decode a picture, judging by its content alone, and say how long its focal length was.
+
+    Args:
+        content: of the file.
+        name: of the picture, for messages.
+        most_pixels: a picture whose header tells of more is refused before anything is decoded.
 
     Returns:
         (H, W, 3) uint8 RGB, upright, and px; None when the file does not tell.
