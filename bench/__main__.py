@@ -16,7 +16,7 @@ import typer
 from bench import fabricate
 from digit.run.files import replacing
 
-BENCHMARKS = ("index", "images", "archive", "parts", "loader", "evaluate")
+BENCHMARKS = ("index", "images", "archive", "parts", "loader", "evaluate", "meshes")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table: written by make bench -->", "<!-- end of table -->"
 PACKAGES = ("numpy", "torch", "opencv-python-headless", "numba", "lmdb", "orjson", "pyarrow", "pyrender")

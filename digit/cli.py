@@ -38,7 +38,7 @@ app = typer.Typer(
     epilog="Set-up and real data, step by step: README.md.",
 )
 
-Preset = Literal["paper", "tiny"]
+Preset = Literal["paper", "small", "tiny"]
 SomeSplits = StrEnum("SomeSplits", ("train", "val", "test"))
 SomeKinds = StrEnum("SomeKinds", ("images", "masks", "annotations"))
 ConfigFiles = Annotated[
@@ -53,6 +53,8 @@ ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NA
 LogFile = Annotated[
     Path | None, typer.Option("--log", metavar="FILE", help="File that gets a copy of everything that is printed.")
 ]
+STOPPED_BY_HAND = 130
+"""Exit status after Ctrl-C, as of any program."""
 SWITCHES = {"allow_extra_args": True, "ignore_unknown_options": True}
 DEFAULT_CONFIG = [Path("config.yaml")]
 
@@ -209,17 +211,32 @@ def report(config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
 
 @app.command(rich_help_panel=OTHER)
 def predict(
-    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="A picture, or a folder of them.")],
-    checkpoint: Annotated[
-        Path, typer.Option(metavar="FILE", help="Ours (best.ckpt), the released .pt or a checkpoint of the original.")
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="Pictures, folders of them, or - for standard input.")
     ],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ours (best.ckpt), the released .pt or a checkpoint of the original; by default the weights that come "
+            "with digit.",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(metavar="FOLDER", help="Gets NAME.overlay.png and NAME.pose.json for each picture NAME."),
-    ],
+    ] = Path("predictions"),
     boxes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else whole pictures.'),
+        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else hands are found.'),
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X,Y,W,H", help="Box in px for every picture; repeat it for several crops."),
+    ] = None,
+    focal: Annotated[
+        float | None,
+        typer.Option(metavar="PX", help="Focal length; by default EXIF's, else a field of view is assumed."),
     ] = None,
     hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
     preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
@@ -230,13 +247,19 @@ def predict(
     """Predict pose and parts on your own pictures; needs no data set.
 
     A picture that cannot be read does not stop the others: those without a result are listed at the end, and the
-    exit status is 1.
+    exit status is 1. After Ctrl-C, or any other end, the same command goes on: results that are there are kept.
     """
+    from digit.predictor.boxes import parse_box
+    from digit.stages.predict import Options
     from digit.stages.predict import predict as stage
 
-    outcome = stage(checkpoint, images, output, boxes, hand_threshold, preset, recursive)
+    given = None if box is None else [parse_box(one) for one in box]
+    options = Options(boxes, given, focal, hand_threshold, preset, recursive)
+    outcome = stage(checkpoint, inputs, output, options)
     for path in outcome.poses:
         typer.echo(os.fsencode(path))
+    if outcome.stopped:
+        raise typer.Exit(STOPPED_BY_HAND)
     outcome.require_all()
 
 

@@ -22,7 +22,7 @@ FLOORS = [
     # data, from files to samples; what HTML pages share
     ["samples", "pages"],
     ["original"],
-    ["release", "parts"],
+    ["release", "parts", "mesh"],
     # what joins several of them for the stages
     ["synthetic", "scoring", "archive"],
     ["predictor", "download"],

@@ -238,6 +238,15 @@ class TrainingSettings:
     epochs_per_pass: int = _key(
         1, "Epochs that together run once through the data: more for a large data set that trains slowly.", minimum=1
     )
+    palm_epochs: int = _key(
+        0,
+        "Epochs in the beginning whose single hands show their palm, so that left and right are learnt; where palms "
+        "and backs are as frequent, that can take very long otherwise.",
+        minimum=0,
+    )
+    few_backs_epochs: int = _key(
+        0, "Epochs after those in which three of ten single hands show their back; then all samples.", minimum=0
+    )
     batch_size: int = _key(64, "Samples per optimiser step, over all processes.", minimum=1)
     iter_batch: int = _key(32, "Samples per forward pass; gradients accumulate up to batch_size.", minimum=1)
     optimizer: Literal["adam", "adamw"] = _key("adam", "Optimiser.")

@@ -18,6 +18,15 @@ EXPERIMENT, HISTORY = "experiment", "history"
 """Entries of the file's metadata: the settings as JSON, and where the weights come from as JSON."""
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is one by its name or by how it begins: eight bytes of a length, then JSON of that length."""
+    if path.suffix == SUFFIX:
+        return True
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+
+
 def read_safetensors(path: Path, remedy: str) -> dict[str, Any]:
     """Read weights as :func:`digit.model.weights_file.read_weights` gives them, in single precision.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from digit.model.halves import SUFFIX, read_safetensors
+from digit.model.halves import is_safetensors, read_safetensors
 from digit.run.errors import UserError
 
 TRAIN = "train again (`snakemake train`), or download it again"
@@ -67,12 +67,14 @@ def read_weights(path: Path, remedy: str = TRAIN) -> dict[str, Any]:
         raise UserError(f"{path}: is a folder, not a file of weights such as best.ckpt or a .pt; {remedy}")
     if not path.is_file():
         raise UserError(f"{path}: no such file; {remedy}")
-    if path.suffix == SUFFIX:
-        return read_safetensors(path, remedy)
     try:
+        if is_safetensors(path):
+            return read_safetensors(path, remedy)
         with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except Exception as error:  # foreign bytes make the unpickler fail in every way there is
         if re.search(r"unsupported (global|class)", str(error), re.IGNORECASE):
             named = re.search(r"GLOBAL (\S+)", str(error))

@@ -5,6 +5,7 @@
 - :mod:`predictor`: a network that takes pictures, or samples of a data set, and gives poses
 - :mod:`readout`: what a network's answer means in px and mm, the one place that knows
 - :mod:`engine`: what users want of pictures: boxes that find themselves, several crops of a picture, one result each
+- :mod:`picture_files`: picture files in, result files out
 - :mod:`camera`: focal length and principal point, as far as they are known
 - :mod:`camera_space`: hands before the camera, as far away as their size says
 - :mod:`record`: a result as JSON

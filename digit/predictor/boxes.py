@@ -52,6 +52,21 @@ def boxes_of(boxes: dict[str, Any], name: str) -> list[Any]:
     return given if several else [given]
 
 
+def parse_box(words: str) -> list[float]:
+    """A box from ``"x,y,width,height"``.
+
+    Raises:
+        UserError: when these are not four numbers.
+    """
+    try:
+        box = [float(word) for word in words.split(",")]
+    except ValueError as error:
+        raise UserError(f"the box {words!r} is not {SHAPE}; write --box 310,120,240,200") from error
+    if len(box) != 4:
+        raise UserError(f"the box {words!r} is not {SHAPE}; write --box 310,120,240,200")
+    return box
+
+
 def unused_boxes(boxes: dict[str, Any], names: Iterable[str]) -> list[str]:
     """Names in a box file that no picture has."""
     return sorted(boxes.keys() - {_key(name) for name in names})

@@ -90,6 +90,18 @@ class Found(Protocol):
     score: float
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where to look for the hands of one crop."""
+
+    box_px: Box
+    """x, y, width, height around the hands; None is the whole picture."""
+    origin: str
+    """Where the box comes from."""
+    score: float | None = None
+    """Of the detector."""
+
+
 Detector = Callable[[list[np.ndarray]], Sequence[Sequence[Found]]]
 
 
@@ -116,32 +128,37 @@ class Engine:
         Raises:
             UserError: for what is no picture or box, or a box beside its picture; the network's own errors.
         """
-        crops = self._boxes(pictures)
-        squares = [_square(picture, box) for picture, found in zip(pictures, crops, strict=True) for box, _, _ in found]
-        images = [picture.pixels for picture, found in zip(pictures, crops, strict=True) for _ in found]
-        poses = self.predictor(images, [box for found in crops for box, _, _ in found])
-        cameras = [picture.camera for picture, found in zip(pictures, crops, strict=True) for _ in found]
-        answers = zip(poses, squares, lift_poses(poses, cameras), strict=True)
-        results = []
-        for picture, found in zip(pictures, crops, strict=True):
-            own = []
-            for (_, origin, score), (pose, square, space) in zip(found, islice(answers, len(found)), strict=True):
-                own.append(Crop(pose, square, origin, space, score))
-            results.append(Result(picture, own, self.hand_threshold, self.checkpoint))
-        return results
+        return self.predict(pictures, self.locate(pictures))
 
-    def _boxes(self, pictures: Sequence[Picture]) -> list[list[tuple[Box, str, float | None]]]:
-        """Box, where it comes from, and score of each crop of each picture."""
-        boxes: list[list[tuple[Box, str, float | None]]] = [
-            [(box, GIVEN, None) for box in picture.boxes_px or ()] for picture in pictures
-        ]
+    def locate(self, pictures: Sequence[Picture]) -> list[list[Place]]:
+        """Where to look for hands: boxes that are given, those that the detector finds, or the whole picture."""
+        places = [[Place(box, GIVEN) for box in picture.boxes_px or ()] for picture in pictures]
         open_ones = [k for k, picture in enumerate(pictures) if picture.boxes_px is None]
         if self.detector is not None and open_ones:
             for k, found in zip(open_ones, self.detector([pictures[k].pixels for k in open_ones]), strict=True):
-                boxes[k] = [(one.box_px, DETECTED, one.score) for one in found]
+                places[k] = [Place(one.box_px, DETECTED, one.score) for one in found]
         for k in open_ones:
-            boxes[k] = boxes[k] or [(None, WHOLE, None)]
-        return boxes
+            places[k] = places[k] or [Place(None, WHOLE)]
+        return places
+
+    def predict(self, pictures: Sequence[Picture], places: Sequence[Sequence[Place]]) -> list[Result]:
+        """Predict the hands of pictures (n) at their places (n).
+
+        Raises:
+            UserError: as calling the engine.
+        """
+        pairs = [(picture, place) for picture, own in zip(pictures, places, strict=True) for place in own]
+        squares = [square_of(picture, place.box_px) for picture, place in pairs]
+        poses = self.predictor([picture.pixels for picture, _ in pairs], [place.box_px for _, place in pairs])
+        spaces = lift_poses(poses, [picture.camera for picture, _ in pairs])
+        crops = (
+            Crop(pose, square, place.origin, space, place.score)
+            for (_, place), pose, square, space in zip(pairs, poses, squares, spaces, strict=True)
+        )
+        return [
+            Result(picture, list(islice(crops, len(own))), self.hand_threshold, self.checkpoint)
+            for picture, own in zip(pictures, places, strict=True)
+        ]
 
 
 def require_probability(hand_threshold: float) -> None:
@@ -154,7 +171,7 @@ def require_probability(hand_threshold: float) -> None:
         raise UserError(f"hand threshold {hand_threshold}: give a probability from 0 to 1")
 
 
-def _square(picture: Picture, box: Box) -> np.ndarray:
+def square_of(picture: Picture, box: Box) -> np.ndarray:
     """The square to crop.
 
     Raises:

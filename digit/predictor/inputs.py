@@ -1,7 +1,9 @@
-"""Which pictures to predict on: one, or those of a folder, and what is left out and why."""
+"""Which pictures to predict on: files, those of folders, standard input; and what is left out and why."""
 
 import os
+import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +13,58 @@ from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
 from digit.predictor.results import is_own_overlay, is_own_pose
 from digit.run.errors import UserError
 
+STANDARD_INPUT = "-"
+STANDARD_INPUT_NAME = "stdin"
+Source = Path | bytes
+"""A file, or the content of one."""
+
 
 @dataclass(frozen=True)
 class Found:
     """What there is to predict on; names are paths below the folder, with slashes."""
 
-    pictures: dict[str, Path] = field(default_factory=dict)
+    pictures: dict[str, Source] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     """Why, by name."""
     own_results: int = 0
     """Files that earlier predictions left."""
+    failed: list[str] = field(default_factory=list)
+    """A sentence for each input that holds no picture."""
+
+
+def find_inputs(inputs: Sequence[str | Path], recursive: bool = False) -> Found:
+    """All pictures of several files and folders; ``-`` is a picture that comes through standard input.
+
+    Names are paths below the folder that all inputs share. An input without pictures does not stop the others.
+
+    Raises:
+        UserError: when there is no picture at all.
+    """
+    paths = [Path(each) for each in inputs if str(each) != STANDARD_INPUT]
+    given = {STANDARD_INPUT_NAME: sys.stdin.buffer.read()} if len(paths) < len(inputs) else {}
+    if len(paths) == 1 and not given:
+        return find_pictures(paths[0], recursive)
+    folders = [path.absolute() if path.is_dir() else path.absolute().parent for path in paths]
+    shared = Path(os.path.commonpath(folders)) if folders else Path()
+    pictures: dict[str, Source] = {**given}
+    skipped: dict[str, str] = {}
+    failed, own_results = [], 0
+    for path in paths:
+        below = path.absolute().relative_to(shared) if path.is_dir() else path.absolute().parent.relative_to(shared)
+        if path.is_file() and (is_own_overlay(path) or is_own_pose(path)):  # from `photos/*`
+            own_results += 1
+            continue
+        try:
+            found = find_pictures(path, recursive)
+        except UserError as error:
+            failed.append(str(error))
+            continue
+        pictures |= {(below / name).as_posix(): source for name, source in found.pictures.items()}
+        skipped |= {(below / name).as_posix(): why for name, why in found.skipped.items()}
+        own_results += found.own_results
+    if not pictures:
+        raise UserError("\n".join(failed) or "there is no picture, only results of earlier predictions")
+    return Found(pictures, dict(sorted(skipped.items())), own_results, failed)
 
 
 def find_pictures(images: Path, recursive: bool = False) -> Found:
@@ -41,7 +85,8 @@ def find_pictures(images: Path, recursive: bool = False) -> Found:
     if not images.is_dir():
         raise UserError(f"{images}: does not exist; give an image or a folder of images")
     names, skipped = _list(images, recursive)
-    pictures, own_results = {}, 0
+    pictures: dict[str, Source] = {}
+    own_results = 0
     for name in names:
         path = images / name
         if is_own_overlay(path) or is_own_pose(path):

@@ -12,6 +12,7 @@ from digit import geometry
 from digit.config import ModelSettings
 from digit.model.inference import best_device, to_device, to_inputs
 from digit.model.network import Network, require_images_alone
+from digit.model.shipped import shipped_weights
 from digit.model.weights import load_network
 from digit.predictor.boxes import crop_box
 from digit.predictor.pose import Pose
@@ -136,23 +137,26 @@ class Predictor:
 
 
 def load_model(
-    weights: str | Path, device: str | torch.device | None = None, preset: str | ModelSettings = "paper"
+    weights: str | Path | None = None, device: str | torch.device | None = None, preset: str | ModelSettings = "paper"
 ) -> Predictor:
     """Load a trained network for prediction.
 
     Args:
-        weights: one of our checkpoints, the released ``.pt`` or a ``.ckpt`` of the original.
+        weights: one of our checkpoints, the released ``.pt`` or a ``.ckpt`` of the original; None: those that come
+            with the package.
         device: to run on, such as ``"cpu"`` or ``"cuda:1"``; None takes the GPU if there is one.
-        preset: sizes of the network when the file does not say: ``paper``, ``tiny`` or settings of its own.
+        preset: sizes of the network when the file does not say: ``paper``, ``small``, ``tiny`` or settings of its
+            own.
 
     Raises:
-        UserError: when the file is missing, wants to run code or does not fit the network; when there is no such
-            device or preset.
+        UserError: when the file is missing or not the one that was shipped, wants to run code or does not fit the
+            network; when there is no such device or preset.
 
     Example:
         >>> predictor = digit.load_model("best.ckpt", device="cpu")
         >>> predictor.network.settings.input_size
     """
+    weights = shipped_weights() if weights is None else weights
     network = load_network(weights, preset)
     try:
         network.to(best_device() if device is None else torch.device(device))

@@ -87,6 +87,21 @@ def is_own_pose(path: Path) -> bool:
     return path.suffix == ".json" and _succeeds(path, look)
 
 
+def is_finished(base: Path, identity: str) -> bool:
+    """Whether the results of a picture are there, made from the same file in the same way.
+
+    Args:
+        base: path of the results without their suffixes.
+        identity: of file and settings, as the pose file has it.
+    """
+    pose = base.with_name(base.name + POSE_SUFFIX)
+
+    def look() -> bool:
+        return json.loads(pose.read_bytes()).get("identity") == identity
+
+    return is_own_pose(pose) and is_own_overlay(base.with_name(base.name + OVERLAY_SUFFIX)) and _succeeds(pose, look)
+
+
 def require_free(base: Path) -> None:
     """Refuse results that would take the place of files of somebody else's.
 

@@ -1,6 +1,6 @@
 """Samples of a split: decoded, cropped and labelled a batch at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,12 +225,20 @@ class EpochSampler(Sampler[int]):
         rank: of this process.
         processes: that share each batch.
         parts: epochs that together run once through the data set.
+        pool: positions that an epoch, counted from 0, draws from; None, or a pool of None, for all.
     """
 
     def __init__(
-        self, count: int, batch_size: int, seed: int, rank: int = 0, processes: int = 1, parts: int = 1
+        self,
+        count: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+        parts: int = 1,
+        pool: Callable[[int], np.ndarray | None] | None = None,
     ) -> None:
-        self.count, self.batch_size, self.seed, self.parts = count, batch_size, seed, parts
+        self.count, self.batch_size, self.seed, self.parts, self.pool = count, batch_size, seed, parts, pool
         self.rank, self.processes, self.epoch, self.done = rank, processes, 0, 0
         self.batches = max(count // batch_size // parts, 1)
 
@@ -246,14 +254,20 @@ class EpochSampler(Sampler[int]):
         return self.batches * self.batch_size // self.processes
 
     def __iter__(self) -> Iterator[int]:
-        turn, part = divmod(self.epoch, self.parts)
-        order = np.random.default_rng((self.seed, turn)).permutation(self.count)
-        samples = self.batches * self.batch_size
-        order = np.resize(order[part * samples % self.count :], samples)
-        mine = order.reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
+        mine = self._order().reshape(self.batches, self.processes, -1)[:, self.rank].ravel()
         done, self.done = self.done, 0
         for start in range(done, len(mine), KEYS_AT_ONCE):
             yield from (self.epoch * self.count + mine[start : start + KEYS_AT_ONCE]).tolist()
+
+    def _order(self) -> np.ndarray:
+        """(batches * batch_size,) positions of the epoch, over all processes."""
+        samples = self.batches * self.batch_size
+        pool = None if self.pool is None else self.pool(self.epoch)
+        if pool is not None:
+            return np.resize(np.random.default_rng((self.seed, self.epoch)).permutation(pool), samples)
+        turn, part = divmod(self.epoch, self.parts)
+        order = np.random.default_rng((self.seed, turn)).permutation(self.count)
+        return np.resize(order[part * samples % self.count :], samples)
 
 
 def whole_batch(batch: Any) -> Batch:

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from digit.config import TrainingSettings
 from digit.run import provenance
+from digit.samples.curriculum import curriculum_of
 from digit.samples.dataset import EpochSampler, HandDataset, whole_batch
 from digit.training.internals import batches_done
 
@@ -79,6 +80,7 @@ class Batches(lightning.LightningDataModule):
             trainer.global_rank,
             trainer.world_size,
             training.epochs_per_pass,
+            curriculum_of(self.dataset.index, self.dataset.rows, training),
         )
         done = batches_done(trainer) % (len(sampler) // size)
         sampler.resume(trainer.current_epoch, done * size)

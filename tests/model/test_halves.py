@@ -81,3 +81,9 @@ def test_damaged_files_are_named(content, halves, tmp_path):
     path.write_bytes(halves.read_bytes()[:5000] if content is None else content)
     with pytest.raises(UserError, match=r"cut\.safetensors: is damaged or no safetensors file"):
         load_network(path)
+
+
+def test_what_the_file_holds_counts_not_its_name(halves, tmp_path):
+    copy = tmp_path / "best.ckpt"
+    copy.write_bytes(halves.read_bytes())
+    assert load_network(copy).settings == EXPERIMENT.model

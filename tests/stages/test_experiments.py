@@ -106,7 +106,7 @@ def test_a_network_that_needs_masks_is_evaluated_but_not_let_loose(evaluated_run
     checkpoint = evaluated_run.layout.train("bound") / "best.ckpt"
     image = next((evaluated_run.layout.jpeg_folder() / "test").rglob("*.jpg"))
     with pytest.raises(UserError, match="annotated part masks beside the image"):
-        predict(checkpoint, image, tmp_path / "out")
+        predict(checkpoint, [image], tmp_path / "out")
     with pytest.raises(UserError, match="annotated part masks beside the image"):
         export_network(checkpoint, tmp_path / "bound.onnx", "tiny")
     assert not list(tmp_path.glob("out*")) and not list(tmp_path.glob("bound*"))
@@ -116,7 +116,7 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
     with_experiments(evaluated_run, internet=PARTLESS["internet"])
     checkpoint = evaluated_run.layout.train("internet") / "best.ckpt"
     image = next((evaluated_run.layout.jpeg_folder() / "test").rglob("*.jpg"))
-    assert predict(checkpoint, image, tmp_path / "out", hand_threshold=0.0).poses[0].is_file()
+    assert predict(checkpoint, [image], tmp_path / "out").poses[0].is_file()
     export_network(checkpoint, tmp_path / "network.onnx", "tiny")
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     assert [output.name for output in session.get_outputs()] == ["joint_xyz", "rel_root_depth", "hand_logits"]

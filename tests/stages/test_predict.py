@@ -3,7 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -16,10 +21,11 @@ from digit import geometry, scoring
 from digit.cli import app
 from digit.run.errors import UserError
 from digit.samples.index import open_index
-from digit.stages.predict import predict
+from digit.stages import predict as stage
 
 KEYS = {"x_px", "y_px", "depth_mm", "confidence", "x_cam_mm", "y_cam_mm", "z_cam_mm"}
-CASES = Path(__file__).parents[2].parent / "shared" / "cases"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT.parent / "shared" / "cases"
 
 
 @pytest.fixture
@@ -52,6 +58,10 @@ def case(tmp_path):
 def digit(*arguments):
     result = CliRunner().invoke(app, ["predict", *map(str, arguments)])
     return result.exit_code, result.stdout, str(result.exception) if result.exit_code else ""
+
+
+def predict(checkpoint, image, output, boxes=None, **options):
+    return stage.predict(checkpoint, [image], output, stage.Options(boxes, **options))
 
 
 def names(folder):
@@ -134,6 +144,110 @@ def test_results_never_take_the_place_of_other_files(checkpoint, pictures):
     assert again.poses == outcome.poses and again.found.own_results == 6 and digests(pictures) == first
 
 
+def test_finished_results_are_kept_while_file_and_settings_are_the_same(checkpoint, pictures, tmp_path):
+    out, others = tmp_path / "out", {"hand_threshold": 0.0}
+    first = predict(checkpoint, pictures, out)
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    again = predict(checkpoint, pictures, out)
+    assert (first.kept, again.kept, again.poses) == (0, 2, first.poses)
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    (out / "a.overlay.png").unlink()
+    cv2.imwrite(str(pictures / "b.jpg"), np.zeros((9, 9, 3), np.uint8))
+    assert predict(checkpoint, pictures, out).kept == 0, "one overlay is gone, the other picture is another one"
+    assert json.loads((out / "b.pose.json").read_text())["width"] == 9
+    assert (predict(checkpoint, pictures, out, **others).kept, predict(checkpoint, pictures, out, **others).kept) == (
+        0,
+        2,
+    )
+    assert predict(checkpoint, pictures, out, **others, focal_px=50).kept == 0
+    assert predict(checkpoint, pictures, out, **others, box=[[0, 0, 9, 9]]).kept == 0
+
+
+def test_a_killed_run_goes_on_to_the_same_files(checkpoint, tmp_path):
+    """Killed in the middle, with damaged pictures among the others."""
+    folder, noise = tmp_path / "in", np.random.default_rng(3).integers(0, 256, (40, 6, 8, 3), np.uint8)
+    folder.mkdir()
+    for number, image in enumerate(noise):
+        content = cv2.imencode(".jpg", cv2.resize(image, (320, 240)))[1].tobytes()
+        (folder / f"{number:02}.jpg").write_bytes(content[:99] if number % 10 == 4 else content)
+    command = [sys.executable, "-m", "digit", "predict", folder, "--checkpoint", checkpoint, "--output"]
+    expected = subprocess.run([*command, tmp_path / "whole"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert expected.returncode == 1 and "4 of 40 pictures have no result" in expected.stderr
+    assert [f"{number}4.jpg: is" in expected.stderr for number in range(4)] == [True] * 4
+    process = subprocess.Popen(
+        [*command, tmp_path / "out"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and len(list((tmp_path / "out").glob("*.json"))) < 3:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert len(list((tmp_path / "out").glob("*.json"))) < 36, "killed too late to show anything"
+    assert subprocess.run([*command, tmp_path / "out"], cwd=ROOT, capture_output=True, check=False).returncode == 1
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+    assert len(names(tmp_path / "out")) == 72
+
+
+def test_ctrl_c_keeps_what_is_finished(checkpoint, pictures, tmp_path, monkeypatch):
+    def stop_after_one(items, *_):
+        yield next(iter(items))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("digit.stages.predict.track", stop_after_one)
+    status, out, _ = digit(pictures, "--checkpoint", checkpoint, "--output", tmp_path / "out")
+    assert status == 130 and out.split() == [str(tmp_path / "out" / "a.pose.json")]
+    monkeypatch.undo()
+    assert predict(checkpoint, pictures, tmp_path / "out").kept >= 1
+    assert all(name.endswith((".json", ".png")) for name in names(tmp_path / "out"))
+
+
+def test_several_inputs_and_standard_input(checkpoint, pictures, tmp_path):
+    (tmp_path / "more").mkdir()
+    shutil.copy(pictures / "a.png", tmp_path / "more" / "a.png")
+    inputs = [pictures, tmp_path / "more" / "a.png", tmp_path / "gone.jpg", "-"]
+    call = ["predict", *map(str, inputs), "--checkpoint", str(checkpoint), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, call, input=(pictures / "b.jpg").read_bytes())
+    assert result.exit_code == 1 and "1 of 5 pictures have no result" in str(result.exception)
+    assert "gone.jpg: does not exist" in str(result.exception)
+    found = [name for name in names(tmp_path / "out") if name.endswith(".json")]
+    assert found == ["more/a.pose.json", "pictures/a.pose.json", "pictures/b.pose.json", "stdin.pose.json"]
+    assert joints(tmp_path / "out" / "stdin.pose.json") == joints(tmp_path / "out" / "pictures" / "b.pose.json")
+    assert joints(tmp_path / "out" / "more" / "a.pose.json") == joints(tmp_path / "out" / "pictures" / "a.pose.json")
+
+
+def test_boxes_and_focal_length_for_all_pictures(checkpoint, pictures, tmp_path):
+    common = ["--checkpoint", checkpoint, "--output", tmp_path / "out"]
+    assert digit(pictures, *common, "--box", "1,2,30,30", "--box", "5,5,40,40", "--focal", 70)[0] == 0
+    pose = json.loads((tmp_path / "out" / "b.pose.json").read_text())
+    assert pose["camera"] == {"focal_px": [70, 70], "princpt_px": [29.5, 39.5], "focal_from": "given"}
+    assert [(crop["box"], crop["box_px"]) for crop in pose["crops"]] == [
+        ("given", [-2.75, -1.75, 37.5, 37.5]),
+        ("given", [0, 0, 50, 50]),
+    ]
+    for options, message in (
+        (["--box", "1,2,3"], r"the box '1,2,3' is not four numbers .* write --box"),
+        (["--box", "a,b,c,d"], "is not four numbers"),
+        (["--box", "1,2,30,30", "--boxes", "x.json"], "give one of them"),
+        (["--focal", "0"], "give a positive number of px"),
+    ):
+        status, _, error = digit(pictures, *common, *options)
+        assert status == 1 and re.search(message, error)
+
+
+def test_the_focal_length_comes_from_exif(checkpoint, tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(34665)[41989] = 26
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    (written,) = predict(checkpoint, tmp_path / "a.jpg", tmp_path / "out").poses
+    camera = json.loads(written.read_text())["camera"]
+    assert camera["focal_px"] == pytest.approx([26 / 43.267 * 50] * 2, rel=1e-3) and camera["focal_from"] == "exif"
+
+
+def test_without_weights_a_checkpoint_is_asked_for(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr("digit.model.shipped.FOLDER", tmp_path)
+    status, _, error = digit(pictures, "--output", tmp_path / "out")
+    assert status == 1 and "comes without trained weights; name some: --checkpoint FILE" in error
+
+
 def test_a_file_in_the_way_costs_one_result(checkpoint, pictures):
     theirs = pictures / "a.pose.json"
     theirs.write_text('{"format": "of somebody else"}')
@@ -199,7 +313,7 @@ def test_a_full_disk_stops_at_once(checkpoint, pictures, tmp_path, monkeypatch):
     def full(*_):
         raise UserError("no room") from OSError(28, "No space left on device")
 
-    monkeypatch.setattr("digit.stages.predict.write_overlay", full)
+    monkeypatch.setattr("digit.predictor.picture_files.write_overlay", full)
     with pytest.raises(UserError, match="no room"):
         predict(checkpoint, pictures, tmp_path / "out")
 

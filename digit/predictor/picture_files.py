@@ -1,0 +1,157 @@
+"""Picture files in, result files out: reading, finding hands, predicting and writing overlap on a few threads.
+
+Results appear one after the other, each whole or absent. A file that yields none does not stop the others; one whose
+results are there already, made from the same bytes in the same way, is left alone.
+"""
+
+import errno
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from digit.predictor.boxes import boxes_of
+from digit.predictor.camera import EXIF, Intrinsics
+from digit.predictor.engine import Engine, Picture, Place, Result, square_of
+from digit.predictor.inputs import Source
+from digit.predictor.pictures import decode_photograph, read_content
+from digit.predictor.results import (
+    OVERLAY_SUFFIX,
+    POSE_SUFFIX,
+    as_text,
+    is_finished,
+    require_free,
+    write_overlay,
+    write_pose,
+)
+from digit.run.errors import UserError
+from digit.run.provenance import json_digest
+from digit.store.prefetch import map_ahead
+
+STOPPING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What keeps the results of all further pictures from being written, too."""
+READERS, WRITERS = 2, 2
+AHEAD = 4
+"""Pictures decoded, and results drawn, before they are needed."""
+BATCH_PX = 48e6
+"""Pixels of the pictures that are predicted together, unless one alone has more."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to predict, the same for every picture."""
+
+    engine: Engine
+    boxes: dict[str, Any] | None = None
+    """Boxes by picture, from a file."""
+    focal_px: float | None = None
+    """Of the camera; None asks each picture."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What results depend on besides the picture and its boxes, as JSON has it."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A picture to predict on and the path of its results without their suffixes."""
+
+    name: str
+    source: Source
+    base: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a file: its pose file, or a sentence why there is none."""
+
+    file: File
+    pose: Path | None = None
+    kept: bool = False
+    """Whether the results were there before."""
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    file: File
+    picture: Picture
+    identity: str
+
+
+def predict_files(job: Job, files: Iterable[File]) -> Iterator[Done]:
+    """Predict files, in their order.
+
+    Raises:
+        UserError: when nothing more can be written, or the network cannot be used.
+    """
+    read = map_ahead(lambda file: _read(job, file), files, READERS, 1, AHEAD)
+    located = map_ahead(lambda batch: _locate(job, batch), _batches(read, job.engine.predictor.batch_size), 1, 1, 1)
+    predicted = map_ahead(lambda located: _predict(job, *located), located, 1, 1, 1)
+    answers = (answer for batch in predicted for answer in batch)
+    yield from map_ahead(_write, answers, WRITERS, 1, AHEAD)
+
+
+def _read(job: Job, file: File) -> _Read | Done:
+    try:
+        require_free(file.base)
+        if isinstance(file.source, bytes):
+            return _decode(job, file, file.source, file.name)
+        return _decode(job, file, read_content(file.source), str(file.source))
+    except UserError as error:
+        return Done(file, failure=str(error))
+
+
+def _decode(job: Job, file: File, content: bytes, name: str) -> _Read | Done:
+    """Decode a picture unless its results are there."""
+    boxes = None if job.boxes is None else boxes_of(job.boxes, file.name)
+    identity = json_digest([hashlib.sha256(content).hexdigest(), boxes, job.focal_px, job.settings])
+    if is_finished(file.base, identity):
+        return Done(file, file.base.with_name(file.base.name + POSE_SUFFIX), kept=True)
+    pixels, exif_px = decode_photograph(content, name)
+    height, width = pixels.shape[:2]
+    focal = (exif_px, EXIF) if job.focal_px is None and exif_px is not None else (job.focal_px,)
+    picture = Picture(pixels, as_text(file.name), boxes, Intrinsics.of(width, height, *focal))
+    for box in boxes or ():
+        square_of(picture, box)
+    return _Read(file, picture, identity)
+
+
+def _batches(read: Iterable[_Read | Done], most: int) -> Iterator[list[_Read | Done]]:
+    """Groups of pictures that are predicted together; outcomes travel along."""
+    batch: list[_Read | Done] = []
+    pixels = count = 0
+    for each in read:
+        size = each.picture.pixels.size // 3 if isinstance(each, _Read) else 0
+        if batch and (count == most or (size and pixels + size > BATCH_PX)):
+            yield batch
+            batch, pixels, count = [], 0, 0
+        batch.append(each)
+        pixels, count = pixels + size, count + (size > 0)
+    if batch:
+        yield batch
+
+
+def _locate(job: Job, batch: list[_Read | Done]) -> tuple[list[_Read | Done], list[list[Place]]]:
+    return batch, job.engine.locate([each.picture for each in batch if isinstance(each, _Read)])
+
+
+def _predict(job: Job, batch: list[_Read | Done], places: list[list[Place]]) -> list[tuple[_Read, Result] | Done]:
+    results = iter(job.engine.predict([each.picture for each in batch if isinstance(each, _Read)], places))
+    return [(each, next(results)) if isinstance(each, _Read) else each for each in batch]
+
+
+def _write(answer: tuple[_Read, Result] | Done) -> Done:
+    """Write overlay and pose; the pose comes last, so that where it is all results are."""
+    if isinstance(answer, Done):
+        return answer
+    read, result = answer
+    base = read.file.base
+    pose = base.with_name(base.name + POSE_SUFFIX)
+    try:
+        write_overlay(base.with_name(base.name + OVERLAY_SUFFIX), result.draw())
+        write_pose(pose, result.record() | {"identity": read.identity})
+    except UserError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in STOPPING:
+            raise
+        return Done(read.file, failure=str(error))
+    return Done(read.file, pose)
