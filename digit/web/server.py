@@ -13,7 +13,7 @@ MOST_CONNECTIONS = 64
 
 
 def bind(port: int) -> socket.socket:
-    """Take a port of this computer that others cannot reach; 0 takes a free one.
+    """Take a port of this computer that others cannot reach; 0 takes a free one. Who comes early waits.
 
     Raises:
         UserError: when the port is taken or not allowed.
@@ -22,6 +22,7 @@ def bind(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((ADDRESS, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise UserError(f"port {port}: cannot be used ({error.strerror}); choose another with --port") from error
