@@ -19,6 +19,9 @@ from digit.skeleton import HANDS, JOINTS_PER_HAND
 REACH_MM = 250.0
 """A joint farther than this from the middle of its hand is not believed at all."""
 
+LEAST_CONFIDENCE = 1e-4
+"""A joint of less confidence, as a share of its hand's highest, is not used."""
+
 FEWEST_JOINTS = 8
 """A hand of which fewer joints are known is not fitted."""
 
@@ -137,9 +140,9 @@ def fit_hands(
         joints_cam_mm: (n, 21, 3) in InterHand2.6M's order, mm, camera axes (x right, y down, z forward). Their origin
             may be the camera or the wrist; the meshes have the same one.
         side: ``right`` or ``left`` for each hand.
-        confidence: (n, 21), 0 to 1: how much each joint counts; by default all count 1. Joints of confidence 0, joints
-            that are not finite and joints far away from all others are not used. Hands with fewer than
-            ``FEWEST_JOINTS`` others are not fitted: their results are NaN.
+        confidence: (n, 21), 0 to 1: how much each joint counts beside the others of its hand; by default all count
+            the same. Joints of confidence 0, joints that are not finite and joints far away from all others are not
+            used. Hands with fewer than ``FEWEST_JOINTS`` others are not fitted: their results are NaN.
         view: where the joints are seen. Their origin must then be the camera.
 
     Raises:
@@ -163,6 +166,8 @@ def _checked(joints: np.ndarray, side: Sequence[str], confidence: np.ndarray | N
     if weight.shape != joints.shape[:2] or weight.min(initial=0) < 0 or weight.max(initial=0) > 1:
         raise UserError(f"confidence: give {joints.shape[:2]} numbers from 0 to 1, or none at all")
     weight = np.where(np.isfinite(joints).all(axis=2), weight, 0.0)
+    weight = weight / np.maximum(weight.max(axis=1, keepdims=True), np.finfo(float).tiny)
+    weight = np.where(weight >= LEAST_CONFIDENCE, weight, 0.0)
     joints = np.where(weight[..., None] > 0, joints, 0.0)
     middle = np.stack([known_median(joints[..., axis], weight > 0) for axis in range(3)], axis=2)
     near = (np.abs(joints - middle) < REACH_MM).all(axis=2)

@@ -152,6 +152,7 @@ def test_absent_hands_are_skipped_and_absent_joints_filled_in():
     given_mm[1, 3:7] = np.nan
     given_mm[2] = np.inf
     confidence[3] = 0
+    confidence[5] = 1e-60
     given_mm[4, : 21 - FEWEST_JOINTS + 1] = np.nan
     confidence[5, 16:20] = np.nan
     fits = FITTER(given_mm, ["left"] * 6, confidence)
