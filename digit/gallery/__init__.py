@@ -1,7 +1,5 @@
 """A run of ``digit predict`` as a page to look at, and its poses in the formats of other software.
 
-- :mod:`files`: where everything lies in the folder of results, and whose it is
-- :mod:`views`: pictures and parts as a browser shows them
 - :mod:`page`: ``index.html``, from ``page.html``, ``style.css``, ``gallery.js`` and what :mod:`digit.pages` shares
 - :mod:`tables`: ``joints.csv`` and ``mano.npz``
 - :mod:`coco`: ``keypoints.coco.json``

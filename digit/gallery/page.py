@@ -12,12 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from digit import __version__
-from digit.gallery import files
 from digit.gallery.coco import write_coco
 from digit.gallery.tables import write_csv, write_mano
-from digit.gallery.views import read_thumbnail
+from digit.pages import files
 from digit.pages.entry import CAM, described, entry_of, present_hands
 from digit.pages.inline import script_json, shared, skeleton
+from digit.pages.views import read_thumbnail
 from digit.predictor.results import POSE_SUFFIX
 from digit.run.files import read_json, remove, replacing
 
@@ -48,8 +48,8 @@ def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = (
     """Write the page of a run, and its poses as CSV, COCO keypoints and, where meshes were fitted, MANO parameters.
 
     Args:
-        output: folder of the results, on which :func:`digit.gallery.files.prepare` was called.
-        poses: the run's pose files below it, each with what :func:`digit.gallery.views.save_view` kept.
+        output: folder of the results; files in it that have the page's names are replaced.
+        poses: the run's pose files below it, each with its picture at :func:`digit.pages.files.picture_path`.
         failed: a sentence for each picture without a result.
 
     Returns:
@@ -79,14 +79,15 @@ def _view(output: Path, pose: Path) -> View:
     name = pose.relative_to(output).as_posix().removesuffix(POSE_SUFFIX)
     base = pose.name.removesuffix(POSE_SUFFIX)
     beside = {words: pose.with_name(base + suffix) for suffix, words in RESULTS.items()}
+    picture = files.picture_path(output, name)
     links = {
-        "picture": files.link(files.picture_path(output, name), output),
+        "picture": files.link(picture, output),
         "files": {words: files.link(path, output) for words, path in beside.items() if path.is_file()},
     }
     return View(
         record,
         described(record),
-        read_thumbnail(output, name),
+        read_thumbnail(picture),
         entry_of(record) | links,
         round(100 * record["height"] / record["width"], 2),
     )

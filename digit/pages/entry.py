@@ -15,9 +15,9 @@ def entry_of(record: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``name``, ``width``, ``height`` and ``crops``. Of each crop ``parts``, its labels as a link and the six numbers
-        that lay them over the picture as SVG has it; of each hand ``p``, ``px`` (21 x 2), ``cam`` (21 x 3, mm, in the
-        camera's frame) and ``sure`` (21), the last three None for a hand that is absent, ``cam`` also for one without a place. Joints are in the order of
-        ``digit.skeleton.HAND_JOINT_NAMES``.
+        that lay them over the picture as SVG has it. Of each hand ``p``, ``px`` (21 x 2), ``cam`` (21 x 3, mm, in the
+        camera's frame) and ``sure`` (21): the last three None for a hand that is absent, ``cam`` also for one without
+        a place. Joints are in the order of ``digit.skeleton.HAND_JOINT_NAMES``.
     """
     return {
         "name": record["image"],

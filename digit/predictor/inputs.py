@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from digit.pages.files import FOLDER, is_own
 from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
 from digit.predictor.results import is_own_overlay, is_own_pose
 from digit.run.errors import UserError
@@ -51,7 +52,7 @@ def find_inputs(inputs: Sequence[str | Path], recursive: bool = False) -> Found:
     failed, own_results = [], 0
     for path in paths:
         below = path.absolute().relative_to(shared) if path.is_dir() else path.absolute().parent.relative_to(shared)
-        if path.is_file() and (is_own_overlay(path) or is_own_pose(path)):  # from `photos/*`
+        if _is_own(path):  # from `photos/*`
             own_results += 1
             continue
         try:
@@ -89,7 +90,7 @@ def find_pictures(images: Path, recursive: bool = False) -> Found:
     own_results = 0
     for name in names:
         path = images / name
-        if is_own_overlay(path) or is_own_pose(path):
+        if _is_own(path):
             own_results += 1
         elif path.suffix.lower() in SUFFIXES or _opens(path):
             pictures[name] = path
@@ -130,14 +131,19 @@ def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:
                 skipped[path.as_posix()] = "no file"
         for name in folders:
             path = below / name
-            if not recursive:
+            if not recursive and name != FOLDER:
                 skipped[path.as_posix()] = "a folder; --recursive looks into it"
-            elif (folder / path).is_symlink():
+            elif recursive and (folder / path).is_symlink():
                 skipped[path.as_posix()] = "a link to a folder; give that folder"
         if not recursive:
             break
         folders.sort()
     return sorted(names), skipped
+
+
+def _is_own(path: Path) -> bool:
+    """Whether an earlier prediction left a file."""
+    return path.is_file() and (is_own_overlay(path) or is_own_pose(path) or is_own(path))
 
 
 def _opens(path: Path) -> bool:

@@ -1,12 +1,14 @@
-"""Predict on any pictures, without data set files: an overlay and a JSON file per picture."""
+"""Predict on any pictures, without data set files: an overlay and a JSON file per picture, and a page of all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from digit.gallery.page import write_gallery
 from digit.model.network import require_images_alone
 from digit.model.shipped import shipped_weights
+from digit.pages.files import PAGE, SIGNS, picture_path, require_free
 from digit.predictor.boxes import read_boxes, unused_boxes
 from digit.predictor.camera import Intrinsics
 from digit.predictor.engine import Engine, require_probability
@@ -82,8 +84,8 @@ def predict(
         checkpoint: One of our checkpoints, the released weights or a checkpoint of the original; None: the weights
             that come with the package.
         inputs: Pictures, folders of them, or ``-``.
-        output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``; no file is replaced but those that an
-            earlier prediction wrote.
+        output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``, ``index.html`` and the tables of all; no
+            file is replaced but those that an earlier prediction wrote.
         options: What may be chosen.
 
     Raises:
@@ -96,9 +98,14 @@ def predict(
     found = find_inputs(inputs, options.recursive)
     boxes = _boxes(options, found)
     job = _job(shipped_weights() if checkpoint is None else checkpoint, boxes, options)
+    for name in SIGNS:
+        require_free(output / name)
     require_writable(output / "predict")
     names = result_names(found.pictures)
-    files = [File(name, source, output / names[name]) for name, source in found.pictures.items()]
+    files = [
+        File(name, source, output / names[name], picture_path(output, names[name]))
+        for name, source in found.pictures.items()
+    ]
     done: list[Done] = []
     stopped = False
     try:
@@ -113,6 +120,8 @@ def predict(
         sum(one.kept for one in done),
         stopped,
     )
+    if outcome.poses:
+        write_gallery(output, outcome.poses, outcome.failed)
     _tell(outcome, boxes if options.boxes else None, output)
     return outcome
 
@@ -151,4 +160,5 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
     if outcome.stopped:
         log.warning("predict: stopped; run the same command again to go on")
     before = f", {outcome.kept} of them made before" if outcome.kept else ""
-    log.info("predict: %d pictures, results in %s%s", len(outcome.poses), output, before)
+    look = f"; look at {output / PAGE}" if outcome.poses else ""
+    log.info("predict: %d pictures, results in %s%s%s", len(outcome.poses), output, before, look)

@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
 from digit import __version__
-from digit.gallery.views import large
 from digit.pages.entry import described, entry_of
 from digit.pages.inline import data_uri, script_json, shared, skeleton
+from digit.pages.views import large
 from digit.predictor.camera import EXIF, Intrinsics
 from digit.predictor.engine import Engine, Picture
 from digit.predictor.pictures import decode_photograph

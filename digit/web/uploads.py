@@ -1,4 +1,4 @@
-"""Bytes from outside become a picture, or a sentence; they are held in memory and nowhere else."""
+"""What is sent from outside, within limits; it is held in memory and nowhere else."""
 
 from starlette.requests import Request
 

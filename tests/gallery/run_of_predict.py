@@ -9,10 +9,10 @@ import numpy as np
 
 import digit
 from digit.figures import color_mask
-from digit.gallery.files import prepare
-from digit.gallery.views import save_view
 from digit.hand.mano import Hands
+from digit.pages.files import picture_path
 from digit.pages.inline import label_png
+from digit.pages.views import save_view
 from digit.predictor.results import OVERLAY_SUFFIX, POSE_SUFFIX, write_overlay
 from digit.run.files import write_json
 from digit.skeleton import HAND_JOINT_NAMES, HANDS
@@ -61,12 +61,11 @@ def _open_hands() -> Hands:
 
 def write_run(output: Path, names: list[str], size: tuple[int, int] = (640, 480)) -> list[Path]:
     """Write the results of a picture for each name, as predict does; returns the pose files."""
-    prepare(output)
     written = []
     for seed, name in enumerate(names):
         record, picture = make_record(name, seed, size)
         base = name.rpartition(".")[0]
-        save_view(output, base, picture)
+        save_view(picture_path(output, base), picture)
         write_overlay(output / f"{base}{OVERLAY_SUFFIX}", picture)
         written.append(output / f"{base}{POSE_SUFFIX}")
         write_json(written[-1], record)

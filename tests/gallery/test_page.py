@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from digit.gallery.page import write_gallery
+from digit.pages.files import SIGNS, require_free
 
 NAMES = ["hand.jpg", "sub folder/a&b <i>#1?%.png", "other.heic", "handle.jpg", "none.jpg"]
 
@@ -138,3 +139,12 @@ def test_the_page_is_light_enough_for_a_thousand_pictures(run):
 def test_a_run_without_results_has_a_page(tmp_path, open_page):
     page = open_page(write_gallery(tmp_path, [], ["a.jpg: is empty"]).as_uri())
     assert page.locator("h1").inner_text() == "0 hands in 0 pictures"
+
+
+def test_another_run_may_write_over_the_page(run):
+    output, poses = run
+    before = {name: (output / name).read_bytes() for name in SIGNS}
+    for name in SIGNS:
+        require_free(output / name)
+    write_gallery(output, poses, ["cut.jpg: is damaged or cut off (<b>); copy it again"])
+    assert {name: (output / name).read_bytes() for name in before} == before

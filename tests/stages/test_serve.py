@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -41,9 +42,8 @@ def test_the_command_serves_this_computer_alone_and_leaves_nothing(command):
     answer = requests.post(f"{address}predict", data=picture, timeout=60)
     assert answer.status_code == 200 and answer.json()["record"]["width"] == 1200
     port = int(address.rstrip("/").rpartition(":")[2])
-    open_ports = [
-        fields[1] for fields in map(str.split, open("/proc/net/tcp").read().splitlines()[1:]) if fields[3] == "0A"
-    ]
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    open_ports = [fields[1] for fields in sockets if fields[3] == "0A"]
     assert [place for place in open_ports if place.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
     assert not list(folders["work"].iterdir()) and not list(folders["temporary"].iterdir())
     process.send_signal(signal.SIGINT)

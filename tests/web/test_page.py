@@ -113,9 +113,8 @@ def test_live_mode_draws_frame_after_frame_until_it_is_ended(server, open_page):
 
 def test_a_camera_that_may_not_be_used_is_said(server, open_page):
     page = open_page(server)
-    page.evaluate(
-        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }; }"
-    )
+    refuse = "throw new DOMException('', 'NotAllowedError');"
+    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = async () => {{ {refuse} }}; }}")
     page.locator("#camera").click()
     page.locator("#errors p").wait_for()
     assert page.locator("#errors p").inner_text() == "The camera cannot be used: the browser does not allow it."

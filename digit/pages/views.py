@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from digit.gallery.files import picture_path
+from digit.pages.files import PICTURE_START
 from digit.pages.inline import data_uri, encode
 from digit.run.files import replacing
 
@@ -15,28 +15,21 @@ LARGE_PX, SMALL_PX = 1280, 200
 LARGE_QUALITY, SMALL_QUALITY = 85, 50
 
 
-def save_view(output: Path, name: str, image: np.ndarray) -> None:
-    """Keep a picture for the page, which may be of a kind that browsers do not show.
-
-    Args:
-        output: folder of the results.
-        name: of the picture's results, with slashes where there are sub-folders.
-        image: (H, W, 3) uint8 RGB.
-    """
-    with replacing(picture_path(output, name)) as temporary:
+def save_view(path: Path, image: np.ndarray) -> None:
+    """Keep a picture (H, W, 3) uint8 RGB for a page; its own file may be of a kind that browsers do not show."""
+    with replacing(path) as temporary:
         temporary.write_bytes(large(image))
 
 
 def large(image: np.ndarray) -> bytes:
     """A picture (H, W, 3) as the JPEG that a page shows."""
-    return encode(_fitting(image, LARGE_PX), "jpeg", LARGE_QUALITY)
+    content = encode(_fitting(image, LARGE_PX), "jpeg", LARGE_QUALITY)
+    return PICTURE_START + content[2:]
 
 
-def read_thumbnail(output: Path, name: str) -> str:
+def read_thumbnail(path: Path) -> str:
     """What :func:`save_view` kept, made small, as a link that holds it."""
-    picture = simplejpeg.decode_jpeg(
-        picture_path(output, name).read_bytes(), "RGB", min_width=SMALL_PX, min_height=SMALL_PX
-    )
+    picture = simplejpeg.decode_jpeg(path.read_bytes(), "RGB", min_width=SMALL_PX, min_height=SMALL_PX)
     return data_uri(encode(_fitting(picture, SMALL_PX), "webp", SMALL_QUALITY), "webp")
 
 
