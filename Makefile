@@ -9,17 +9,23 @@ MAKEFLAGS += --no-print-directory
 
 CORES ?= all
 BIN := .venv/bin
-LOCKED := $(shell cat requirements.lock workflow/scripts/setup.sh | cksum | cut -d' ' -f1)
-READY := .venv/ready-$(LOCKED)
+# TORCH=cpu INDEX=address, given once, holds until TORCH= takes it back.
+TORCH ?= $(if $(wildcard .venv/cpu-index),cpu)
+INDEX ?= $(if $(TORCH),$(shell cat .venv/cpu-index 2>/dev/null))
+LOCKED := $(shell cat requirements.lock requirements-detector.lock workflow/scripts/*.sh | cksum | cut -d' ' -f1)
+READY := .venv/ready-$(LOCKED)$(TORCH:%=-%)
+DOCS := .venv/docs-$(shell cksum < docs/requirements.lock | cut -d' ' -f1)
 REPORT := from digit.config import load_config as load; from digit.run.layout import Layout; \
     print((Layout.of(load('config.yaml')).report() / 'index.html').resolve())
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test test-fast test-cluster bench lint format
+.PHONY: help setup demo test test-fast test-cluster bench docs lint format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Install everything into .venv
 
 demo: $(READY)  ## Make data, train, evaluate and report on the embedded default
 	@$(BIN)/snakemake --cores $(CORES) --quiet host reason
@@ -41,6 +47,9 @@ test-cluster: $(READY)  ## Run the workflow on a Slurm of its own (installs Debi
 bench: $(READY)  ## Time the data stages and rewrite the table in docs/benchmarks.md
 	$(BIN)/python -m bench
 
+docs: $(DOCS)  ## Build the documentation into build/docs, to be read without a server; warnings are errors
+	@$(BIN)/python docs/site/build.py
+
 lint: $(READY)  ## Check style, spelling, types and the workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,8 +63,13 @@ format: $(READY)  ## Format Python and Snakemake files
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+$(DOCS): $(READY) docs/requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r docs/requirements.lock
+	@rm -f .venv/docs-*
+	@touch $@
+
 # The name of this file holds the checksum of what it was set up from, so a new lock file sets up again.
 $(READY):
-	@PYTHON='$(PYTHON)' bash workflow/scripts/setup.sh
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' INDEX='$(INDEX)' bash workflow/scripts/setup.sh
 	@rm -f .venv/ready-*
 	@touch $@

@@ -30,6 +30,7 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    """The report, and with it everything that it tells about."""
     default_target: True
     input:
         rules.report.output.page,

@@ -23,6 +23,8 @@ from digit.stages.parts import parts
 from digit.store.shards import Store
 
 FASTER, SCALING = 6, 1.8
+START_METHOD = "spawn"
+"""Of the processes that draw side by side."""
 ACCURACY = 0.999
 """Share of pixels, away from borders between labels, that both sides must agree about."""
 BORDER_PX = 2
@@ -86,7 +88,7 @@ def _seconds_on_two_cores(whole: Config, halves: Config, repetitions: int) -> di
     """Seconds for all masks: one process and shard on one core, and two of them on two."""
     jobs = {"one": [(whole, 0)], "two": [(halves, 0), (halves, 1)]}
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(START_METHOD)
     for _ in range(repetitions):
         for name, shards in jobs.items():
             _forget(shards[0][0])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from digit.run.errors import UserError
     from digit.samples.plain import open_dataset
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Camera",
     "Pose",

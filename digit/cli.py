@@ -212,8 +212,9 @@ def report(config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
 @app.command(rich_help_panel=OTHER)
 def predict(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Pictures, folders of them, or - for standard input.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="INPUT...", help="Pictures, videos, folders of them, or - for standard input."),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -224,7 +225,11 @@ def predict(
     ] = None,
     output: Annotated[
         Path,
-        typer.Option(metavar="FOLDER", help="Gets NAME.overlay.png and NAME.pose.json for each picture NAME."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Gets NAME.overlay.png and NAME.pose.json for each picture NAME, NAME.overlay.webm and "
+            "NAME.poses.jsonl for each video.",
+        ),
     ] = Path("predictions"),
     boxes: Annotated[
         Path | None,
@@ -232,7 +237,7 @@ def predict(
     ] = None,
     box: Annotated[
         list[str] | None,
-        typer.Option(metavar="X,Y,W,H", help="Box in px for every picture; repeat it for several crops."),
+        typer.Option(metavar="X,Y,W,H", help="Box in px for every picture and frame; repeat it for several crops."),
     ] = None,
     focal: Annotated[
         float | None,
@@ -240,22 +245,36 @@ def predict(
     ] = None,
     hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
     preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
+    smooth: Annotated[bool, typer.Option(help="Smooth the joints of hands in videos over time.")] = True,
+    camera: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="NUMBER", help="Predict what this camera sees, until Ctrl-C; 0 is the first."),
+    ] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Of the camera, after which to end.")] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look into sub-folders; results and boxes keep their paths.")
     ] = False,
 ) -> None:
-    """Predict pose and parts on your own pictures; needs no data set.
+    """Predict pose and parts on your own pictures and videos, or on what a camera sees; needs no data set.
 
     A picture that cannot be read does not stop the others: those without a result are listed at the end, and the
     exit status is 1. After Ctrl-C, or any other end, the same command goes on: results that are there are kept.
     """
     from digit.predictor.boxes import parse_box
-    from digit.stages.predict import Options
+    from digit.stages.predict import Options, predict_camera
     from digit.stages.predict import predict as stage
 
     given = None if box is None else [parse_box(one) for one in box]
-    options = Options(boxes, given, focal, hand_threshold, preset, recursive)
-    outcome = stage(checkpoint, inputs, output, options)
+    options = Options(boxes, given, focal, hand_threshold, preset, smooth, recursive)
+    if bool(inputs) == (camera is not None):
+        raise UserError("give pictures, videos or folders, or else --camera 0")
+    if camera is not None:
+        path, stopped = predict_camera(checkpoint, camera, output, options, frames)
+        typer.echo(os.fsencode(path))
+        raise typer.Exit(STOPPED_BY_HAND if stopped else 0)
+    if frames is not None:
+        raise UserError("--frames is for --camera; of a video all frames are predicted")
+    outcome = stage(checkpoint, inputs or [], output, options)
     for path in outcome.poses:
         typer.echo(os.fsencode(path))
     if outcome.stopped:
@@ -266,8 +285,9 @@ def predict(
 @app.command(rich_help_panel=OTHER)
 def serve(
     checkpoint: Annotated[
-        Path, typer.Option(metavar="FILE", help="Our checkpoint, the released weights, or a .ckpt of the original.")
-    ],
+        Path | None,
+        typer.Option(metavar="FILE", help="As of predict; by default the weights that come with digit."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of this computer; 0 takes a free one.")] = 8765,
     hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
     preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
@@ -372,6 +392,19 @@ def plan(
     under = [path for path in DEFAULT_CONFIG if path.is_file() and path not in config]
     terminal = sys.stdout.isatty()
     show(load_config(*under, *config), Console(width=None if terminal else 120, highlight=False))
+
+
+@app.command(rich_help_panel=OTHER)
+def doctor(
+    full: Annotated[
+        bool, typer.Option("--full", help="Show folders outside the working directory, too; credentials never.")
+    ] = False,
+    config: ConfigFiles = DEFAULT_CONFIG,
+) -> None:
+    """Print a page of facts for a bug report: versions, devices, disks, configuration, state of the run, locks."""
+    from digit.stages.doctor import doctor as stage
+
+    typer.echo(stage(config, full))
 
 
 @contextlib.contextmanager

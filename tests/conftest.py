@@ -17,6 +17,7 @@ from digit.config import LOSSES, Config, resolve, to_dict
 from digit.run.files import write_json
 from digit.run.layout import Layout
 from digit.skeleton import HAND_TYPES, JOINT_NAMES, PARENTS
+from tests.made_once import made_once
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,16 +29,25 @@ SLOW = (
     *("archive/", "bench/", "download/", "golden/", "hand/open_hand/generate/", "planning/", "stages/", "synthetic/"),
     *("training/", "workflow/", "model/test_backbone.py", "model/test_digit.py", "model/test_module.py"),
     *("model/test_pyramid.py", "predictor/test_scoring.py", "release/test_plausibility.py", "run/test_compiled.py"),
-    *("mesh/", "run/test_errors.py", "test_api.py", "test_mutated_annotations.py", "test_real_interhand.py"),
+    *("mesh/", "detector/test_detector.py", "run/test_errors.py", "test_api.py", "test_mutated_annotations.py"),
+    *("test_real_interhand.py",),
 )
 """What ``make test-fast`` leaves out: whatever starts processes, trains, or makes a data set first."""
 
+LONGEST = ("workflow/test_end_to_end.py", "stages/test_train.py", "stages/test_train_again.py", "workflow/", "stages/")
+"""What is run first, so that no process is left with a long file when the others have finished."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests."""
+    """Mark slow tests, and begin with the longest files."""
     for item in items:
-        if item.path.relative_to(ROOT / "tests").as_posix().startswith(SLOW):
+        if _in_tests(item).startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: next((k for k, name in enumerate(LONGEST) if _in_tests(item).startswith(name)), 99))
+
+
+def _in_tests(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").as_posix()
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +71,7 @@ def mini_release(golden: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _tiny_release_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tiny_release")
-    write_release(root)
-    return root
+    return made_once(tmp_path_factory, "tiny_release", write_release)
 
 
 @pytest.fixture
@@ -77,10 +85,11 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder as ``digit synthesize`` makes it, 16, 8 and 8 images of hands; not to be changed."""
     from digit.stages.synthesize import synthesize
 
-    sizes = {"train_images": 16, "val_images": 8, "test_images": 8, "captures": 2}
-    run = {"name": "hands", "folder": str(tmp_path_factory.mktemp("synthetic"))}
-    synthesize(resolve({"run": run, "synthetic": sizes}), 1)
-    return Path(run["folder"]) / "hands" / "dataset"
+    def make(folder: Path) -> None:
+        sizes = {"train_images": 16, "val_images": 8, "test_images": 8, "captures": 2}
+        synthesize(resolve({"run": {"name": "hands", "folder": str(folder)}, "synthetic": sizes}), 1)
+
+    return made_once(tmp_path_factory, "synthetic", make) / "hands" / "dataset"
 
 
 @pytest.fixture
@@ -233,18 +242,19 @@ def _evaluated_run(_tiny_release_original, tmp_path_factory):
     from digit.stages.index import index
     from digit.stages.parts import parts
 
-    folder = tmp_path_factory.mktemp("evaluated")
-    run = make_run(folder, _tiny_release_original)
-    for split in ("train", "val", "test"):
-        index(run.config, split)
-        for shard in range(2):
-            images(run.config, split, shard)
-            parts(run.config, split, shard)
-    for number, name in enumerate(run.config.experiments):
-        write_training(run, name, seed=number)
-        for root_depth in ("rootnet", "gt"):
-            evaluate(run.config, name, "test", root_depth)
-    return folder
+    def make(folder: Path) -> None:
+        run = make_run(folder, _tiny_release_original)
+        for split in ("train", "val", "test"):
+            index(run.config, split)
+            for shard in range(2):
+                images(run.config, split, shard)
+                parts(run.config, split, shard)
+        for number, name in enumerate(run.config.experiments):
+            write_training(run, name, seed=number)
+            for root_depth in ("rootnet", "gt"):
+                evaluate(run.config, name, "test", root_depth)
+
+    return made_once(tmp_path_factory, "evaluated", make)
 
 
 @pytest.fixture

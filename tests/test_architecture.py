@@ -24,9 +24,9 @@ FLOORS = [
     ["original"],
     ["release", "parts", "mesh"],
     # what joins several of them for the stages
-    ["synthetic", "scoring", "archive"],
+    ["synthetic", "scoring", "archive", "detector"],
     ["predictor", "download"],
-    ["training", "report", "planning", "gallery"],
+    ["training", "report", "planning", "gallery", "doctor"],
     ["web"],
     ["stages"],
     ["cli"],

@@ -26,6 +26,7 @@ VERBS = [
     "report",
     "predict",
     "settings",
+    "doctor",
 ]
 
 

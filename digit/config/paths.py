@@ -21,7 +21,7 @@ FOR_SHELLS = re.compile(r"^~|\$\w|\$\{\w")
 def path_problems(raw: dict[str, Any]) -> list[str]:
     """Name the paths of a configuration with ``~`` or ``$NAME``, which nothing replaces, or with braces."""
     problems = []
-    for key, path in _paths(raw):
+    for key, path in configured_paths(raw):
         if FOR_SHELLS.search(path) and not Path(path).exists():
             meant = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 (Path raises for unknown users)
             instead = "write the path in full" if FOR_SHELLS.search(meant) else f"write {meant}"
@@ -31,11 +31,11 @@ def path_problems(raw: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _paths(section: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Name and value of each path key below a section."""
+def configured_paths(section: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Name and value of each key below a section of a configuration whose value is a path."""
     for name, value in section.items() if isinstance(section, dict) else ():
         key = (*outer, str(name))
         known = (key[0], "*", *key[2:]) if key[0] == "experiments" else key
         if isinstance(value, str) and known in PATH_KEYS:
             yield ".".join(key), value
-        yield from _paths(value, key)
+        yield from configured_paths(value, key)

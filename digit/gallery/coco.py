@@ -1,7 +1,7 @@
 """Poses as COCO keypoints: one annotation of 21 keypoints for each hand that is present."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +22,42 @@ SHOWN, OUTSIDE = 2, 1
 
 
 def write_coco(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write a file that COCO's own tools load; keypoints have the pixel convention of the records, which is COCO's."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    numbers = itertools.count(1)
-    for image_id, record in enumerate(records, start=1):
-        images.append(
-            {"id": image_id, "file_name": record["image"], "width": record["width"], "height": record["height"]}
-            | ({} if record["frame"] is None else {"frame": record["frame"], "time_s": record["time_s"]})
-        )
-        for crop, hand, known in present_hands(record):
-            annotations.append(
-                {"id": next(numbers), "image_id": image_id, "category_id": 1 + HANDS.index(hand), "crop": crop}
-                | _annotation(known, record["width"], record["height"])
-            )
-    document = {
+    """Write a file that COCO's own tools load; keypoints have the pixel convention of the records, which is COCO's.
+
+    Args:
+        path: of the file.
+        records: can be gone through more than once, so that a video of any length needs no memory.
+    """
+    head = {
         "info": {"description": "Hands predicted by digit", "software": f"digit {__version__}"},
         "licenses": [],
         "categories": [
             {"id": 1 + k, "name": f"{hand} hand", "supercategory": "hand", "keypoints": KEYPOINTS, "skeleton": BONES}
             for k, hand in enumerate(HANDS)
         ],
-        "images": images,
-        "annotations": annotations,
     }
-    with replacing(path) as temporary:
-        temporary.write_bytes(orjson.dumps(document))
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(orjson.dumps(head)[:-1])
+        for name, items in (("images", _images(records)), ("annotations", _annotations(records))):
+            file.write(f',"{name}":['.encode())
+            for number, item in enumerate(items):
+                file.write(b"," * (number > 0) + orjson.dumps(item))
+            file.write(b"]")
+        file.write(b"}\n")
+
+
+def _images(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for image_id, record in enumerate(records, start=1):
+        image = {"id": image_id, "file_name": record["image"], "width": record["width"], "height": record["height"]}
+        yield image | ({} if record["frame"] is None else {"frame": record["frame"], "time_s": record["time_s"]})
+
+
+def _annotations(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    numbers = itertools.count(1)
+    for image_id, record in enumerate(records, start=1):
+        for crop, hand, known in present_hands(record):
+            ids = {"id": next(numbers), "image_id": image_id, "category_id": 1 + HANDS.index(hand), "crop": crop}
+            yield ids | _annotation(known, record["width"], record["height"])
 
 
 def _annotation(hand: dict[str, Any], width: int, height: int) -> dict[str, Any]:

@@ -48,6 +48,11 @@
     stage.style.setProperty("--shape", entry.width / entry.height);
     show(byId("large"), entry.picture, cards[number].querySelector("img"));
     drawEntry(stage.querySelector("svg"), entry, bones);
+    const film = byId("film");
+    film.hidden = !entry.video;
+    stage.hidden = Boolean(entry.video);
+    if (entry.video) [film.src, film.poster] = [entry.video, entry.picture];
+    else film.removeAttribute("src");
     byId("links").replaceChildren(
       ...[["picture", entry.picture], ...Object.entries(entry.files)].map(([words, href]) =>
         element("a", { href, target: "_blank", textContent: words }),
@@ -60,6 +65,13 @@
     if (viewer) viewer.show(layersOf(entry));
     else viewer = viewHands(dialog.querySelector("canvas"), bones, layersOf(entry));
   }
+
+  // The hands of a video turn with it.
+  byId("film").addEventListener("timeupdate", ({ target }) => {
+    const { moments } = entries[current];
+    const now = moments?.findLast(({ t }) => t <= target.currentTime + 0.01);
+    if (now) viewer.show(layersOf(now));
+  });
 
   // The small picture while the large one loads, and where the page has been moved without its folder.
   function show(image, link, small) {
@@ -112,6 +124,7 @@
   }
   addEventListener("hashchange", follow);
   dialog.addEventListener("close", () => {
+    byId("film").pause();
     if (location.hash.startsWith("#view-")) history.replaceState(null, "", location.pathname + location.search);
     cards[current]?.querySelector("a").focus();
   });

@@ -13,18 +13,26 @@ from markupsafe import Markup
 
 from digit import __version__
 from digit.gallery.coco import write_coco
+from digit.gallery.records import Records, is_video, moments, shown_record
 from digit.gallery.tables import write_csv, write_mano
 from digit.pages import files
 from digit.pages.entry import CAM, described, entry_of, present_hands
 from digit.pages.inline import script_json, shared, skeleton
 from digit.pages.views import read_thumbnail
-from digit.predictor.results import POSE_SUFFIX
-from digit.run.files import read_json, remove, replacing
+from digit.predictor.overlay_video import KINDS
+from digit.predictor.results import LINES_SUFFIX, OVERLAY_SUFFIX, POSE_SUFFIX
+from digit.run.files import remove, replacing
 
 HERE = Path(__file__).parent
-REMEDY = "predict again"
 THREADS = 4
-RESULTS = {".overlay.png": "overlay", POSE_SUFFIX: "pose (JSON)", ".glb": "meshes (glTF)", ".obj": "meshes (OBJ)"}
+RESULTS = {
+    OVERLAY_SUFFIX: "overlay",
+    **dict.fromkeys(KINDS, "overlay video"),
+    POSE_SUFFIX: "pose (JSON)",
+    LINES_SUFFIX: "poses (JSON Lines)",
+    ".glb": "meshes (glTF)",
+    ".obj": "meshes (OBJ)",
+}
 """What the files beside a pose are called on the page, by what follows the picture's name."""
 
 
@@ -49,7 +57,8 @@ def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = (
 
     Args:
         output: folder of the results; files in it that have the page's names are replaced.
-        poses: the run's pose files below it, each with its picture at :func:`digit.pages.files.picture_path`.
+        poses: the run's pose files and files of lines below it, each with a picture at
+            :func:`digit.pages.files.picture_path`.
         failed: a sentence for each picture without a result.
 
     Returns:
@@ -58,9 +67,9 @@ def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = (
     Raises:
         UserError: when a pose file is damaged, or something cannot be written.
     """
-    write_csv(output / files.CSV, _records(poses))
-    write_coco(output / files.COCO, _records(poses))
-    if not write_mano(output / files.MANO, _records(poses)):
+    write_csv(output / files.CSV, Records(poses))
+    write_coco(output / files.COCO, Records(poses))
+    if not write_mano(output / files.MANO, Records(poses)):
         remove(output / files.MANO)
     with ThreadPoolExecutor(THREADS) as pool:
         views = list(pool.map(partial(_view, output), poses))
@@ -69,21 +78,20 @@ def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = (
     return output / files.PAGE
 
 
-def _records(poses: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    return (read_json(path, REMEDY) for path in poses)
-
-
 def _view(output: Path, pose: Path) -> View:
-    """What the page shows of a picture; its results have the name of its pose file."""
-    record = read_json(pose, REMEDY)
-    name = pose.relative_to(output).as_posix().removesuffix(POSE_SUFFIX)
-    base = pose.name.removesuffix(POSE_SUFFIX)
-    beside = {words: pose.with_name(base + suffix) for suffix, words in RESULTS.items()}
+    """What the page shows of a picture or a video; its results have the name of its pose file."""
+    record = shown_record(pose)
+    name = pose.relative_to(output).as_posix().removesuffix(POSE_SUFFIX).removesuffix(LINES_SUFFIX)
+    base = pose.name.removesuffix(POSE_SUFFIX).removesuffix(LINES_SUFFIX)
+    beside = {suffix: pose.with_name(base + suffix) for suffix in RESULTS}
+    linked = {suffix: files.link(path, output) for suffix, path in beside.items() if path.is_file()}
     picture = files.picture_path(output, name)
-    links = {
+    links: dict[str, Any] = {
         "picture": files.link(picture, output),
-        "files": {words: files.link(path, output) for words, path in beside.items() if path.is_file()},
+        "files": {RESULTS[suffix]: link for suffix, link in linked.items()},
     }
+    if is_video(pose):
+        links |= {"video": next((linked[kind] for kind in KINDS if kind in linked), None), "moments": moments(pose)}
     return View(
         record,
         described(record),
@@ -102,7 +110,7 @@ def _render(output: Path, views: Sequence[View], failed: Sequence[str]) -> str:
         version=__version__,
         views=views,
         failed=failed,
-        hands=sum(len(present_hands(record)) for record in records),
+        title=_title(records),
         checkpoints=sorted({record["checkpoint"] for record in records}),
         thresholds=sorted({record["hand_threshold"] for record in records}),
         exports={name: words for name, words in exports.items() if (output / name).is_file()},
@@ -111,6 +119,17 @@ def _render(output: Path, views: Sequence[View], failed: Sequence[str]) -> str:
         script=Markup(shared("viewer.js") + shared("overlay.js") + (HERE / "gallery.js").read_text()),
         data=script_json(skeleton() | {"entries": [view.entry for view in views]}),
     )
+
+
+def _title(records: Sequence[dict[str, Any]]) -> str:
+    """How many hands there are in how many pictures; of a video in the frame that stands for it."""
+    videos = sum(record["frame"] is not None for record in records)
+    hands = sum(len(present_hands(record)) for record in records)
+    counts = {"hand": hands, "picture": len(records) - videos, "video": videos}
+    words = [f"{count:,} {name}{'s' if count != 1 else ''}" for name, count in counts.items()]
+    if videos == len(records) > 0:
+        return words[2]
+    return f"{words[0]} in {words[1]}" + (f" and {words[2]}" if videos else "")
 
 
 def _rows(number: int, record: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -90,7 +90,7 @@ def load_hands(
     Raises:
         UserError: a file is missing, damaged, refused or does not belong to the model; the message names it.
 
-    Example:
+    Examples:
         >>> hands = digit.load_hands("open")
         >>> hands["right"].vertices_world_mm(np.zeros((1, 48)), np.zeros((1, 10)), np.zeros((1, 3))).shape
     """

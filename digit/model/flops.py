@@ -1,6 +1,7 @@
 """How much a network computes."""
 
 import dataclasses
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -10,6 +11,7 @@ from digit.model.create import create_network
 from digit.model.inference import to_inputs
 
 
+@cache
 def forward_gflop(settings: ModelSettings) -> float:
     """Count the 10^9 floating-point operations of one sample's forward pass, without computing or storing anything."""
     with torch.device("meta"):

@@ -63,7 +63,7 @@ def pose_hand(
     Raises:
         UserError: when these are not so many numbers.
 
-    Example:
+    Examples:
         >>> right = digit.pose_hand(digit.load_hands("open")["right"], trans_m=(0, 0, 0.6))
     """
     given = {"pose": (pose, 48), "shape": (shape, 10), "trans_m": (trans_m, 3)}
@@ -87,7 +87,7 @@ def render_parts(hands: Sequence[PosedHand], camera: Camera) -> np.ndarray:
         (height, width) uint8 labels, ``digit.skeleton.LABEL_NAMES``; 0 where there is no hand. What is behind the
         camera is not drawn.
 
-    Example:
+    Examples:
         >>> hands = digit.load_hands("open")
         >>> right = digit.pose_hand(hands["right"], trans_m=(0, 0, 0.6))
         >>> camera = digit.Camera(focal_px=(500, 500), princpt_px=(128, 128), width=256, height=256)

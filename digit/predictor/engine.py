@@ -15,7 +15,7 @@ from digit.predictor.predictor import Box, Predictor
 from digit.predictor.record import record_of
 from digit.run.errors import UserError
 
-GIVEN, DETECTED, WHOLE = "given", "detected", "whole image"
+GIVEN, DETECTED, TRACKED, WHOLE = "given", "detected", "tracked", "whole image"
 """Where a box comes from."""
 
 
@@ -55,8 +55,8 @@ class Crop:
     """The hands before the camera."""
     score: float | None = None
     """Of the detector."""
-    track: int | None = None
-    """Number that a crop keeps through a video."""
+    tracks: tuple[int | None, int | None] = (None, None)
+    """Numbers that the right and the left hand keep through a video."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,15 @@ class Result:
 class Found(Protocol):
     """What a detector says of one crop."""
 
-    box_px: np.ndarray
-    """(4,) x, y, width, height around the hands."""
-    score: float
+    @property
+    def box_px(self) -> np.ndarray:
+        """(4,) x, y, width, height around the hands."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """Of the crop."""
+        ...
 
 
 @dataclass(frozen=True)

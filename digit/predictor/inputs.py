@@ -1,4 +1,4 @@
-"""Which pictures to predict on: files, those of folders, standard input; and what is left out and why."""
+"""Which pictures and videos to predict on: files, those of folders, standard input; and what is left out and why."""
 
 import os
 import sys
@@ -10,8 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from digit.pages.files import FOLDER, is_own
+from digit.predictor.overlay_video import is_own_video
 from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
-from digit.predictor.results import is_own_overlay, is_own_pose
+from digit.predictor.results import is_own_lines, is_own_overlay, is_own_pose
+from digit.predictor.videos import SUFFIXES as VIDEO_SUFFIXES
 from digit.run.errors import UserError
 
 STANDARD_INPUT = "-"
@@ -25,6 +27,7 @@ class Found:
     """What there is to predict on; names are paths below the folder, with slashes."""
 
     pictures: dict[str, Source] = field(default_factory=dict)
+    videos: dict[str, Path] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     """Why, by name."""
     own_results: int = 0
@@ -32,9 +35,14 @@ class Found:
     failed: list[str] = field(default_factory=list)
     """A sentence for each input that holds no picture."""
 
+    @property
+    def names(self) -> list[str]:
+        """Of pictures and videos."""
+        return [*self.pictures, *self.videos]
+
 
 def find_inputs(inputs: Sequence[str | Path], recursive: bool = False) -> Found:
-    """All pictures of several files and folders; ``-`` is a picture that comes through standard input.
+    """All pictures and videos of several files and folders; ``-`` is a picture that comes through standard input.
 
     Names are paths below the folder that all inputs share. An input without pictures does not stop the others.
 
@@ -48,11 +56,12 @@ def find_inputs(inputs: Sequence[str | Path], recursive: bool = False) -> Found:
     folders = [path.absolute() if path.is_dir() else path.absolute().parent for path in paths]
     shared = Path(os.path.commonpath(folders)) if folders else Path()
     pictures: dict[str, Source] = {**given}
+    videos: dict[str, Path] = {}
     skipped: dict[str, str] = {}
     failed, own_results = [], 0
     for path in paths:
         below = path.absolute().relative_to(shared) if path.is_dir() else path.absolute().parent.relative_to(shared)
-        if _is_own(path):  # from `photos/*`
+        if path.is_file() and _is_own(path):  # from `photos/*`
             own_results += 1
             continue
         try:
@@ -61,11 +70,12 @@ def find_inputs(inputs: Sequence[str | Path], recursive: bool = False) -> Found:
             failed.append(str(error))
             continue
         pictures |= {(below / name).as_posix(): source for name, source in found.pictures.items()}
+        videos |= {(below / name).as_posix(): source for name, source in found.videos.items()}
         skipped |= {(below / name).as_posix(): why for name, why in found.skipped.items()}
         own_results += found.own_results
-    if not pictures:
+    if not pictures and not videos:
         raise UserError("\n".join(failed) or "there is no picture, only results of earlier predictions")
-    return Found(pictures, dict(sorted(skipped.items())), own_results, failed)
+    return Found(pictures, videos, dict(sorted(skipped.items())), own_results, failed)
 
 
 def find_pictures(images: Path, recursive: bool = False) -> Found:
@@ -78,8 +88,10 @@ def find_pictures(images: Path, recursive: bool = False) -> Found:
         UserError: when there is none, or the folder cannot be listed.
     """
     if images.is_file():
-        if is_own_overlay(images):
+        if is_own_overlay(images) or is_own_video(images):
             raise UserError(f"{images}: is an overlay that digit drew itself; give the picture that it shows")
+        if _is_video(images):
+            return Found(videos={images.name: images})
         return Found({images.name: images})
     if images.exists() and not images.is_dir():
         raise UserError(f"{images}: is neither a file nor a folder; give an image or a folder of images")
@@ -87,19 +99,22 @@ def find_pictures(images: Path, recursive: bool = False) -> Found:
         raise UserError(f"{images}: does not exist; give an image or a folder of images")
     names, skipped = _list(images, recursive)
     pictures: dict[str, Source] = {}
+    videos: dict[str, Path] = {}
     own_results = 0
     for name in names:
         path = images / name
         if _is_own(path):
             own_results += 1
+        elif _is_video(path):
+            videos[name] = path
         elif path.suffix.lower() in SUFFIXES or _opens(path):
             pictures[name] = path
         else:
             skipped[name] = "no picture"
-    found = Found(pictures, dict(sorted(skipped.items())), own_results)
-    if not pictures:
+    found = Found(pictures, videos, dict(sorted(skipped.items())), own_results)
+    if not pictures and not videos:
         reasons = "".join(f"\n  - {line}" for line in skipped_lines(found))
-        raise UserError(f"{images}: holds no picture ({KINDS}){reasons}")
+        raise UserError(f"{images}: holds no picture ({KINDS}) and no video{reasons}")
     return found
 
 
@@ -141,9 +156,13 @@ def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:
     return sorted(names), skipped
 
 
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
 def _is_own(path: Path) -> bool:
-    """Whether an earlier prediction left a file."""
-    return path.is_file() and (is_own_overlay(path) or is_own_pose(path) or is_own(path))
+    """Whether this program wrote it."""
+    return any(look(path) for look in (is_own_overlay, is_own_pose, is_own_lines, is_own_video, is_own))
 
 
 def _opens(path: Path) -> bool:

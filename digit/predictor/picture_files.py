@@ -51,6 +51,8 @@ class Job:
     """Of the camera; None asks each picture."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What results depend on besides the picture and its boxes, as JSON has it."""
+    smooth: bool = True
+    """Whether joints in videos go through the One-Euro filter."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class File:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a file: its pose file, or a sentence why there is none."""
+    """What became of a file: its pose file, or a sentence why there is none; both for a damaged video."""
 
     file: File
     pose: Path | None = None

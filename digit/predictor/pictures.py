@@ -73,7 +73,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     Raises:
         UserError: when it cannot be read, as :func:`decode_picture`.
 
-    Example:
+    Examples:
         >>> image = digit.read_picture("photo.jpg")
     """
     return decode_picture(read_content(path), str(path))

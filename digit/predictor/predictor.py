@@ -32,7 +32,7 @@ class Predictor:
         source: where it comes from, for messages.
         batch_size: pictures that the network sees at once.
 
-    Example:
+    Examples:
         >>> predictor = digit.load_model("best.ckpt")
         >>> poses = predictor([image], boxes=[[310, 120, 240, 200]])
         >>> poses[0].joints_px.shape, poses[0].present()
@@ -152,7 +152,7 @@ def load_model(
         UserError: when the file is missing or not the one that was shipped, wants to run code or does not fit the
             network; when there is no such device or preset.
 
-    Example:
+    Examples:
         >>> predictor = digit.load_model("best.ckpt", device="cpu")
         >>> predictor.network.settings.input_size
     """

@@ -55,7 +55,6 @@ def _crop(crop: "Crop", threshold: float) -> dict[str, Any]:
         "box_px": numbers(crop.square_px, 2),
         "box": crop.origin,
         "score": None if crop.score is None else round(float(crop.score), 4),
-        "track": crop.track,
         **crop.pose.as_dict(threshold),
         "parts": _parts(crop.pose.present_parts(threshold), crop.pose.parts_to_image),
     }
@@ -63,6 +62,7 @@ def _crop(crop: "Crop", threshold: float) -> dict[str, Any]:
         source = crop.space.scale_from[number] if hand["present"] else None
         points = crop.space.joints_cam_mm[number == JOINT_HAND].T
         placed = joints_by_name(dict(zip(CAMERA_KEYS, points, strict=True))) if source else {}
+        hand["track"] = crop.tracks[number]
         hand["scale_from"] = source
         for name, joint in hand["joints"].items():
             joint |= placed.get(name, dict.fromkeys(CAMERA_KEYS))

@@ -5,7 +5,7 @@ import os
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,11 +22,15 @@ from digit.run.files import replacing, write_json
 SOFTWARE = f"digit {__version__}"
 FORMATS = (FORMAT, "digit-pose")
 """Entry ``format`` of a pose file, this version's and earlier ones'."""
+LINES_START = b'{"format":"digit.pose/'
+"""How lines of JSON begin by which they are known."""
 MARK, OVERLAY = "digit", "overlay"
 """Key and value of a PNG text by which an overlay is known."""
 OVERLAY_SUFFIX, POSE_SUFFIX = ".overlay.png", ".pose.json"
+LINES_SUFFIX, PARTIAL_SUFFIX = ".poses.jsonl", ".partial.jsonl"
+"""Of the poses of a video, and of those of one that is not finished."""
 LARGEST_POSE_BYTES = 1 << 20
-LONGEST_NAME_BYTES = 255 - len(f"..partial{OVERLAY_SUFFIX}")
+LONGEST_NAME_BYTES = 255 - len("..overlay.webm.partial.webm")
 
 
 def result_names(pictures: Iterable[str]) -> dict[str, str]:
@@ -87,6 +91,16 @@ def is_own_pose(path: Path) -> bool:
     return path.suffix == ".json" and _succeeds(path, look)
 
 
+def is_own_lines(path: Path) -> bool:
+    """Whether a file holds lines that this program wrote for a video, or nothing yet."""
+
+    def look() -> bool:
+        with path.open("rb") as file:
+            return LINES_START.startswith(file.read(len(LINES_START)))
+
+    return path.name.endswith((LINES_SUFFIX, PARTIAL_SUFFIX)) and _succeeds(path, look)
+
+
 def is_finished(base: Path, identity: str) -> bool:
     """Whether the results of a picture are there, made from the same file in the same way.
 
@@ -102,18 +116,19 @@ def is_finished(base: Path, identity: str) -> bool:
     return is_own_pose(pose) and is_own_overlay(base.with_name(base.name + OVERLAY_SUFFIX)) and _succeeds(pose, look)
 
 
-def require_free(base: Path) -> None:
+def require_free(base: Path, kinds: Mapping[str, Callable[[Path], bool]] | None = None) -> None:
     """Refuse results that would take the place of files of somebody else's.
 
     Args:
         base: path of the results without their suffixes.
+        kinds: what tells own files, by suffix; by default those of a picture.
 
     Raises:
         UserError: naming the file that is there.
     """
     if len(os.fsencode(base.name)) > LONGEST_NAME_BYTES:
         raise UserError(f"{base.name}: is too long a name for a result; rename the picture")
-    for suffix, is_own in ((OVERLAY_SUFFIX, is_own_overlay), (POSE_SUFFIX, is_own_pose)):
+    for suffix, is_own in (kinds or {OVERLAY_SUFFIX: is_own_overlay, POSE_SUFFIX: is_own_pose}).items():
         path = base.with_name(base.name + suffix)
         if os.path.lexists(path) and not is_own(path):
             raise UserError(f"{path}: is there and was not written by digit; choose another --output, or move it away")

@@ -36,7 +36,7 @@ def evaluate(predictions: Iterable[Pose], dataset: Samples, bootstrap: int = 100
     Raises:
         UserError: when there is not one pose for each sample.
 
-    Example:
+    Examples:
         >>> dataset = digit.open_dataset("config.yaml", "test")
         >>> predictor = digit.load_model("best.ckpt")
         >>> scores = digit.evaluate(predictor.samples(DataLoader(dataset, batch_size=16)), dataset)

@@ -24,11 +24,17 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
-    """Yield ``items`` with a progress bar on a terminal, or a log line every few seconds elsewhere."""
+    """Yield ``items`` with a progress bar on a terminal, or a log line every few seconds elsewhere.
+
+    Args:
+        items: that take their time.
+        description: of what is done.
+        total: how many there will be; 0 if nobody knows.
+    """
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
-            yield from progress.track(items, total=total, description=description)
+            yield from progress.track(items, total=total or None, description=description)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, start=1):
@@ -36,5 +42,8 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]
         now = time.monotonic()
         if done == total or now - last >= SECONDS_BETWEEN_LINES:
             rate = done / max(now - start, 1e-9)
-            log.info("%s: %d of %d (%.1f/s, %.0f s left)", description, done, total, rate, (total - done) / rate)
+            if total:
+                log.info("%s: %d of %d (%.1f/s, %.0f s left)", description, done, total, rate, (total - done) / rate)
+            else:
+                log.info("%s: %d (%.1f/s)", description, done, rate)
             last = now

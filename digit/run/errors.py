@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 def words_for_people(error: BaseException) -> str | None:
-    """What to tell the user: a :class:`UserError`'s own words, or the file that the system refused.
+    """What to tell the user: a :class:`UserError`'s own words, the file that the system refused, or a missing package.
 
     A UserError of a worker process is found within the traceback that torch makes its message of, be it a loader's
     worker (again a UserError) or a process that trains (``ProcessRaisedException``).
@@ -24,6 +24,11 @@ def words_for_people(error: BaseException) -> str | None:
     Returns:
         The words, or None when the error is a defect, whose traceback is worth showing.
     """
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "digit":
+        return (
+            f"this needs the module {error.name}, which is not installed; `make demo` installs everything, "
+            "`pip install 'digit[pipeline]'` what the workflow needs besides predicting"
+        )
     if isinstance(error, OSError) and (error.filename is not None or error.errno in _OUT_OF_ROOM):
         return refusal(error)
     if not isinstance(error, UserError) and type(error).__name__ != "ProcessRaisedException":

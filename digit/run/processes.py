@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
@@ -105,6 +105,15 @@ def only_writer(lock_path: Path) -> Iterator[None]:
         yield
 
 
+def is_held(lock_path: Path) -> bool:
+    """Whether a living process of this machine holds the kernel's lock on a file; False where there is no such file."""
+    try:
+        with lock_path.open("rb") as handle:
+            return not _try_lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # no such file, or a file system without locks
+        return False
+
+
 def free_stale_lock(state: Path) -> IO[str] | None:
     """Remove Snakemake's lock under ``state`` (the folder ``.snakemake``) if whoever took it is dead.
 
@@ -135,7 +144,7 @@ def free_stale_lock(state: Path) -> IO[str] | None:
     return handle
 
 
-def _try_lock(handle: IO[str], operation: int) -> bool:
+def _try_lock(handle: IO[Any], operation: int) -> bool:
     try:
         fcntl.flock(handle, operation)
     except BlockingIOError:

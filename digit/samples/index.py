@@ -3,7 +3,7 @@
 An index is a folder with one ``.npy`` file per column and ``index.json``, which names the format, the counts,
 each column's type, shape, size and checksum, and the annotation files that the tables were made from. Three tables
 share the folder: *samples* (one row per image, sorted by capture, frame, camera), *frames* and *cameras* (only those
-that a sample refers to). See ``docs/data.md``.
+that a sample refers to). See ``docs/formats/prepared.md``.
 
 The checksum is of a column's first and last 64 KB, so that it can be compared at every opening: it notices files that
 are cut off, zeroed, mixed up or torn by a crash, and any change of a short one, but not a changed bit amid a long one.

@@ -11,7 +11,7 @@ from digit.run.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg")
 UNSUITABLE = ("pexels-2560067.jpg", "pexels-36444540.jpg")
-"""Files of the packages named in docs/data.md that are no surroundings: a footballer, a drawn room."""
+"""Files of the packages named in docs/synthetic.md that are no surroundings: a footballer, a drawn room."""
 
 SHORTEST_PX = 480
 """Photographs are kept with a shorter side of about this; backgrounds need no more."""

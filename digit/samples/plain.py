@@ -87,7 +87,7 @@ def open_dataset(
         UserError: when the configuration has mistakes, or a stage's files are missing or damaged; the message says
             which command makes them.
 
-    Example:
+    Examples:
         >>> dataset = digit.open_dataset("config.yaml", "val")
         >>> batch = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
         >>> batch["image"].shape, batch["joint_coord"].shape

@@ -1,21 +1,24 @@
-"""Predict on any pictures, without data set files: an overlay and a JSON file per picture, and a page of all."""
+"""Predict on any pictures, videos and cameras, without data set files: overlays, JSON, and a page of all."""
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from digit.gallery.page import write_gallery
-from digit.model.network import require_images_alone
 from digit.model.shipped import shipped_weights
 from digit.pages.files import PAGE, SIGNS, picture_path, require_free
 from digit.predictor.boxes import read_boxes, unused_boxes
 from digit.predictor.camera import Intrinsics
-from digit.predictor.engine import Engine, require_probability
+from digit.predictor.engine import require_probability
 from digit.predictor.inputs import Found, find_inputs, skipped_lines
+from digit.predictor.live import camera_frames, live_pictures, write_live
+from digit.predictor.opening import open_engine
 from digit.predictor.picture_files import Done, File, Job, predict_files
-from digit.predictor.predictor import load_model
-from digit.predictor.results import SOFTWARE, as_text, result_names
+from digit.predictor.results import LINES_SUFFIX, SOFTWARE, result_names
+from digit.predictor.stream import Stream
+from digit.predictor.video_files import predict_video
 from digit.run import provenance
 from digit.run.console import log, track
 from digit.run.errors import UserError
@@ -37,6 +40,8 @@ class Options:
     """A hand below this probability is not drawn and has ``present: false``."""
     preset: str = "paper"
     """Size of the network where the checkpoint does not say."""
+    smooth: bool = True
+    """Whether the joints of hands in videos are smoothed over time."""
     recursive: bool = False
     """Look into sub-folders, too; results and names of boxes keep their paths."""
 
@@ -64,12 +69,13 @@ class Outcome:
         Raises:
             UserError: naming all of them.
         """
-        if self.failed and len(self.found.pictures) == 1 and not self.poses:
+        if self.failed and len(self.found.names) == 1:
             raise UserError(self.failed[0])
         if self.failed:
             lines = "\n".join(f"  - {line}" for line in self.failed)
-            count = len(self.failed) + len(self.poses)
-            raise UserError(f"{len(self.failed)} of {count} pictures have no result:\n{lines}")
+            count = len(self.found.names) + len(self.found.failed)
+            what = "inputs have no result, or not all of it" if self.found.videos else "pictures have no result"
+            raise UserError(f"{len(self.failed)} of {count} {what}:\n{lines}")
 
 
 def predict(
@@ -83,9 +89,10 @@ def predict(
     Args:
         checkpoint: One of our checkpoints, the released weights or a checkpoint of the original; None: the weights
             that come with the package.
-        inputs: Pictures, folders of them, or ``-``.
-        output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``, ``index.html`` and the tables of all; no
-            file is replaced but those that an earlier prediction wrote.
+        inputs: Pictures, videos, folders of them, or ``-``.
+        output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``, of videos ``<name>.poses.jsonl`` and
+            ``<name>.overlay.webm``, and for ``index.html`` and the tables of all; no file is replaced but those that
+            an earlier prediction wrote.
         options: What may be chosen.
 
     Raises:
@@ -101,16 +108,21 @@ def predict(
     for name in SIGNS:
         require_free(output / name)
     require_writable(output / "predict")
-    names = result_names(found.pictures)
-    files = [
-        File(name, source, output / names[name], picture_path(output, names[name]))
-        for name, source in found.pictures.items()
-    ]
+    names = result_names(found.names)
+    pictures, videos = (
+        [
+            File(name, source, output / names[name], picture_path(output, names[name]))
+            for name, source in sources.items()
+        ]
+        for sources in (found.pictures, found.videos)
+    )
     done: list[Done] = []
     stopped = False
     try:
-        for one in track(predict_files(job, files), "predict", len(files)):
+        for one in track(predict_files(job, pictures), "predict", len(pictures)):
             done.append(one)
+        for video in videos:
+            done.append(predict_video(job, video, track))
     except KeyboardInterrupt:
         stopped = True
     outcome = Outcome(
@@ -126,16 +138,52 @@ def predict(
     return outcome
 
 
+def predict_camera(
+    checkpoint: Path | None, number: int, output: Path, options: Options = DEFAULTS, frames: int | None = None
+) -> tuple[Path, bool]:
+    """Predict what a camera of this machine sees, until Ctrl-C or for so many frames.
+
+    Args:
+        checkpoint: As of :func:`predict`.
+        number: Of the camera, from 0.
+        output: Folder for ``camera<number>-<date>.poses.jsonl``, which grows line by line.
+        options: What may be chosen.
+        frames: After which to end; None goes on.
+
+    Returns:
+        The file of lines, and whether somebody pressed Ctrl-C.
+
+    Raises:
+        UserError: when there is no such camera or it stops, a file of boxes is given, or as for pictures.
+    """
+    if options.boxes is not None:
+        raise UserError("a file of boxes is for pictures and videos; for a camera give --box x,y,width,height")
+    name = f"camera{number}"
+    boxes = None if options.box is None else {name: [list(box) for box in options.box]}
+    job = _job(shipped_weights() if checkpoint is None else checkpoint, boxes, options)
+    started = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    path = output / f"{name}-{started}{LINES_SUFFIX}"
+    require_writable(path)
+    pictures = live_pictures(camera_frames(number), name, options.focal_px, None if boxes is None else boxes[name])
+    results = write_live(Stream(job.engine, options.smooth), pictures, path, frames)
+    log.info("predict: %s sees until Ctrl-C; lines in %s", name, path)
+    try:
+        for _ in track(results, name, frames or 0):
+            pass
+    except KeyboardInterrupt:
+        return path, True
+    return path, False
+
+
 def _job(weights: Path, boxes: dict[str, Any] | None, options: Options) -> Job:
-    predictor = load_model(weights, preset=options.preset)
-    require_images_alone(predictor.network, str(weights))
-    checkpoint = as_text(weights.name)
+    engine = open_engine(weights, options.preset, options.hand_threshold, boxes is None)
     settings = {
         "software": SOFTWARE,
-        "checkpoint": [checkpoint, provenance.sha256(weights), options.preset],
+        "checkpoint": [engine.checkpoint, provenance.sha256(weights), options.preset],
         "hand_threshold": options.hand_threshold,
+        "detector": engine.detector is not None,
     }
-    return Job(Engine(predictor, None, options.hand_threshold, checkpoint), boxes, options.focal_px, settings)
+    return Job(engine, boxes, options.focal_px, settings, options.smooth)
 
 
 def _boxes(options: Options, found: Found) -> dict[str, Any] | None:
@@ -143,7 +191,7 @@ def _boxes(options: Options, found: Found) -> dict[str, Any] | None:
     if options.boxes and options.box:
         raise UserError("boxes for every picture and a file of boxes: give one of them")
     if options.box:
-        return {name: [list(box) for box in options.box] for name in found.pictures}
+        return {name: [list(box) for box in options.box] for name in found.names}
     return None if options.boxes is None else read_boxes(options.boxes)
 
 
@@ -153,7 +201,7 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
     if skipped:
         count_skipped = len(found.skipped) + found.own_results
         log.info("predict: left out %d of the folder:\n%s", count_skipped, "\n".join(f"  - {line}" for line in skipped))
-    unused = unused_boxes(boxes or {}, list(found.pictures))
+    unused = unused_boxes(boxes or {}, found.names)
     if unused:
         shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
         log.warning("predict: %d boxes belong to no picture: %s", len(unused), shown)
@@ -161,4 +209,4 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
         log.warning("predict: stopped; run the same command again to go on")
     before = f", {outcome.kept} of them made before" if outcome.kept else ""
     look = f"; look at {output / PAGE}" if outcome.poses else ""
-    log.info("predict: %d pictures, results in %s%s%s", len(outcome.poses), output, before, look)
+    log.info("predict: %d inputs, results in %s%s%s", len(outcome.poses), output, before, look)

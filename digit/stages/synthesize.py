@@ -50,7 +50,9 @@ def synthesize(config: Config, processes: int | None = None) -> None:
     workers = min(processes or len(os.sched_getaffinity(0)), -(-len(frames) // FRAMES_PER_TASK))
     with replacing(Layout.of(config).dataset) as root:
         record = functools.partial(record_frame, config, root, sources)
-        context = multiprocessing.get_context("spawn")
+        # Forks of a process that has imported this module and done nothing: each by itself would import for seconds.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
             results = track(pool.map(record, frames, chunksize=FRAMES_PER_TASK), "synthesize frames", total=len(frames))
             annotated = [(frame, *result) for frame, result in zip(frames, results, strict=True)]

@@ -13,14 +13,13 @@
   bindLayers();
 
   // The answer to a picture; an Error whose message is a sentence for the user when there is none.
-  async function ask(blob, name, isLive) {
+  async function ask(path, query, blob, name) {
     if (blob.size > mostBytes) {
       throw new Error(`${name}: has ${Math.round(blob.size / 1e6)} MB, and at most ${mostBytes / 1e6} MB are taken; make it smaller`);
     }
-    const query = new URLSearchParams({ name, live: isLive });
     let reply;
     try {
-      reply = await fetch(`predict?${query}`, { method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" } });
+      reply = await fetch(`${path}?${new URLSearchParams(query)}`, { method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" } });
     } catch {
       throw new Error("the server does not answer; is digit serve still running?");
     }
@@ -32,7 +31,7 @@
   async function send(blob, name) {
     count(1);
     try {
-      const answer = await ask(blob, name, false);
+      const answer = await ask("predict", { name }, blob, name);
       const card = addCard(answer);
       if (!live) select(card, answer);
     } catch (error) {
@@ -141,12 +140,12 @@
   const jpeg = (canvas) => new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
 
   async function runLive() {
-    const [own, times] = [++run, []];
+    const [own, session, times] = [++run, crypto.randomUUID(), []];
     while (live && own === run) {
       const seen = grab(LIVE_PX);
       let answer;
       try {
-        answer = await ask(await jpeg(seen), "camera", true);
+        answer = await ask("live", { session, time_s: performance.now() / 1000 }, await jpeg(seen), "camera");
       } catch (error) {
         setLive(false);
         return complain(error.message);

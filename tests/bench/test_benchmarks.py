@@ -1,6 +1,7 @@
 """Each benchmark at a very small size: both sides agree, and the last line is the promised JSON."""
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import bench.archive
 import bench.evaluate
+import bench.fabricate
 import bench.images
 import bench.index
 import bench.loader
@@ -17,6 +19,9 @@ import bench.meshes
 import bench.parts
 from bench.__main__ import BEGIN, END, PAGE, rewrite, table
 from bench.measure import Result, Target, alternate, in_fresh_process, private_mb, show, watching_memory
+from digit.config import Config
+from digit.run.layout import Layout
+from tests.forked import CONTEXT
 
 KEYS = {"name", "ours", "plain", "ratio", "limit", "unit", "n", "n_plain", "targets"}
 
@@ -29,9 +34,22 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saves the seconds that a fresh process needs for its imports, and leaves this one its cores."""
+    monkeypatch.setattr(bench.parts, "START_METHOD", CONTEXT.get_start_method())
     for module in (bench.index, bench.images, bench.archive, bench.parts, bench.loader, bench.evaluate, bench.meshes):
         monkeypatch.setattr(module, "in_fresh_process", lambda function, *arguments: function(*arguments))
         monkeypatch.setattr(module, "use_one_core", lambda: None, raising=False)
+
+
+@pytest.fixture
+def with_pictures(monkeypatch: pytest.MonkeyPatch, synthetic_root: Path) -> None:
+    """The embedded data set need not be made: it is a copy of the other tests'."""
+
+    def pictures(folder: Path, images: int) -> Config:
+        config = bench.fabricate.configuration(folder, "pictures")
+        shutil.copytree(synthetic_root, Layout.of(config).dataset, dirs_exist_ok=True)
+        return config
+
+    monkeypatch.setattr(bench.fabricate, "pictures", pictures)
 
 
 def printed(result: Result, capsys: pytest.CaptureFixture) -> dict:
@@ -51,14 +69,12 @@ def test_index(work, capsys, in_this_process):
     assert document["parse_peak_mb"] > 0
 
 
-def test_images(work, capsys, monkeypatch, in_this_process):
-    monkeypatch.setattr(bench.images, "PICTURES", 64)
+def test_images(work, capsys, in_this_process, with_pictures):
     document = printed(bench.images.run(work, samples=40, samples_plain=4, repetitions=1), capsys)
     assert document["limit"] > 0
 
 
-def test_archive(work, capsys, monkeypatch, in_this_process):
-    monkeypatch.setattr(bench.archive, "PICTURES", 64)
+def test_archive(work, capsys, monkeypatch, in_this_process, with_pictures):
     monkeypatch.setattr(bench.archive, "PIECE_BYTES", 100_003)
     document = printed(bench.archive.run(work, samples=40, repetitions=1), capsys)
     assert document["files_created"] < document["files_created_plain"]
@@ -69,8 +85,9 @@ def test_parts(work, capsys, in_this_process):
     printed(bench.parts.run(work, samples=160, samples_plain=4, repetitions=1), capsys)
 
 
-def test_loader(work, capsys, in_this_process):
-    assert printed(bench.loader.run(work, samples=64, samples_plain=32, repetitions=1), capsys)["limit"] > 0
+def test_loader(work, capsys, monkeypatch, in_this_process, with_pictures):
+    monkeypatch.setattr(bench.loader, "BATCH", 8)
+    assert printed(bench.loader.run(work, samples=16, samples_plain=16, repetitions=1), capsys)["limit"] > 0
 
 
 def test_evaluate(work, capsys, in_this_process):
@@ -112,23 +129,23 @@ def test_sides_take_turns():
     assert all(len(values) == 3 and min(values) >= 0 for values in seconds.values())
 
 
-def memory_of_a_block() -> tuple[float, float]:
-    """MB that 32 MB of numbers add, when written and at the peak seen meanwhile."""
+def memory_of_a_block() -> tuple[float, float, float]:
+    """MB before 32 MB of numbers are written, and that they add, when written and at the peak seen meanwhile."""
     before = private_mb()
     with watching_memory(0.001) as seen:
         block = np.ones(4_000_000)
         added = private_mb() - before
         time.sleep(0.1)
         del block
-    return added, seen["peak_mb"] - before
+    return before, added, seen["peak_mb"] - before
 
 
 def test_memory_counts_what_is_written():
     # In a process of its own: this one may have memory to spare from earlier tests.
-    added, peak = in_fresh_process(memory_of_a_block)
+    before, added, peak = in_fresh_process(memory_of_a_block)
     assert 25 < added < 60
     assert 25 < peak < 60
-    assert in_fresh_process(private_mb) > 5
+    assert before > 5
 
 
 def test_table_is_rewritten_between_the_markers(tmp_path):

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("slurm.sh")
+SCRIPT, ATTENTIVE = (Path(__file__).with_name(name) for name in ("slurm.sh", "attentive.py"))
 MICRO = ROOT / "workflow" / "configs" / "micro.yaml"
 # Jobs of seconds: look at once. This cluster has no accounting data base.
-QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--slurm-status-command", "squeue", "--latency-wait", "20")
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--slurm-status-command", "squeue", "--latency-wait", "20")
 
 
 class Cluster:
@@ -47,7 +47,7 @@ class Cluster:
 
     def workflow(self, folder: Path, *arguments: object) -> list[str]:
         """The command line that a user types, with this cluster's own two settings."""
-        base = [sys.executable, "-m", "snakemake", "--profile", self.profile, "--directory", folder, *QUICK]
+        base = [sys.executable, ATTENTIVE, "--profile", self.profile, "--directory", folder, *QUICK]
         base += ["--snakefile", ROOT / "Snakefile", "--configfile", MICRO]
         return [*map(str, base), *map(str, arguments)]
 

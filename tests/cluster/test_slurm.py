@@ -53,7 +53,34 @@ def _hang(job):
 
 
 @pytest.fixture(scope="module")
-def survived(cluster, tmp_path_factory):
+def beginning_at_home(tmp_path_factory):
+    """Process and folder of the same run without a cluster, beside that on the cluster, which mostly waits."""
+    folder = tmp_path_factory.mktemp("at_home")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command += ["--cores", "1", "--configfile", MICRO, *CHANGED]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with (folder / "output.txt").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    yield process, folder
+    _end(process)
+
+
+@pytest.fixture(scope="module")
+def at_home(beginning_at_home):
+    """Folder of the same run without a cluster."""
+    process, folder = beginning_at_home
+    assert process.wait(timeout=400) == 0, (folder / "output.txt").read_text()[-6000:]
+    return folder
+
+
+def _end(process):
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def survived(cluster, beginning_at_home, tmp_path_factory):
     """Folder, output and second starter's output of a run whose jobs were cancelled and killed."""
     folder = tmp_path_factory.mktemp("cluster")
     output = folder / "output.txt"
@@ -73,22 +100,8 @@ def survived(cluster, tmp_path_factory):
         cluster("scontrol", "update", f"jobid={training}", "EndTime=now")
         assert process.wait(timeout=400) == 0, output.read_text()[-6000:]
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _end(process)
     return folder, output.read_text(), second
-
-
-@pytest.fixture(scope="module")
-def at_home(tmp_path_factory):
-    """Folder of the same run without a cluster."""
-    folder = tmp_path_factory.mktemp("at_home")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    command += ["--cores", "2", "--configfile", MICRO, *CHANGED]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert result.returncode == 0, result.stderr[-6000:]
-    return folder
 
 
 def _attempts(cluster, rule):

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from digit.run.errors import UserError, words_for_people
+from tests.forked import CONTEXT
 
 MESSAGE = "images/train/0.lmdb: 'a.jpg' is damaged:\n  - first\n  - second; run `digit images` again"
 
@@ -29,8 +30,13 @@ class Damaged(torch.utils.data.Dataset):
 
 
 def load(rank: int, error: Exception, workers: int) -> None:
-    """Read a damaged data set in worker processes; in a process of its own when spawned."""
+    """Read a damaged data set in worker processes."""
     list(DataLoader(Damaged(error), num_workers=workers))
+
+
+def load_elsewhere(error: Exception, workers: int) -> None:
+    """The same in a process of its own, as one of several in a training."""
+    torch.multiprocessing.start_processes(load, (error, workers), start_method=CONTEXT.get_start_method())
 
 
 def caught(function, *arguments) -> Exception:
@@ -40,20 +46,20 @@ def caught(function, *arguments) -> Exception:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("spawned", [False, True])
-def test_a_user_error_keeps_its_words_through_processes(workers, spawned):
-    if spawned:
-        error = caught(torch.multiprocessing.spawn, load, (UserError(MESSAGE), workers))
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_user_error_keeps_its_words_through_processes(workers, elsewhere):
+    if elsewhere:
+        error = caught(load_elsewhere, UserError(MESSAGE), workers)
         assert "Process 0 terminated" in str(error)
     else:
         error = caught(load, 0, UserError(MESSAGE), workers)
     assert words_for_people(error) == MESSAGE
 
 
-@pytest.mark.parametrize("spawned", [False, True])
-def test_a_defect_keeps_its_traceback(spawned):
-    if spawned:
-        error = caught(torch.multiprocessing.spawn, load, (RuntimeError("defect"), 1))
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_defect_keeps_its_traceback(elsewhere):
+    if elsewhere:
+        error = caught(load_elsewhere, RuntimeError("defect"), 1)
     else:
         error = caught(load, 0, RuntimeError("defect"), 1)
     assert words_for_people(error) is None and "defect" in str(error)

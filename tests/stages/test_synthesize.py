@@ -286,7 +286,7 @@ def test_a_killed_run_leaves_nothing_at_the_final_path(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     run = subprocess.Popen([sys.executable, str(program), str(tmp_path / "config.yaml")], env=environment)
     dataset = Layout.of(resolve(raw)).dataset
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not list(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
         time.sleep(0.1)
     run.send_signal(signal.SIGKILL)

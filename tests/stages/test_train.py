@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from digit.run.layout import Layout
 from digit.stages.train import train
 from digit.training.history import COLUMNS
 from digit.training.loop import TRY_AGAIN
+from tests.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,21 +51,15 @@ def saved_state(folder: Path) -> Path:
     return next(folder.glob(".progress/*/resume.ckpt"), folder / "none")
 
 
-def training_process(path: Path) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}  # the same number of threads: sums depend on it
-    command = [sys.executable, "-m", "digit", "train", "--experiment", "small", "--config", str(path)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+def training_process(path: Path) -> Forked:
+    arguments = ("train", "--experiment", "small", "--config", path)
+    return Forked("digit.cli", *arguments, output=path.with_suffix(".printed"))
 
 
-def kill_between_epochs(process: subprocess.Popen, folder: Path) -> None:
+def kill_between_epochs(process: Forked, folder: Path) -> None:
     """Kill a training as soon as it has left a state to resume."""
-    deadline = time.monotonic() + 120
-    while not saved_state(folder).is_file():
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+    process.wait_until(lambda: saved_state(folder).is_file())
+    process.kill()
 
 
 def test_training_leaves_all_its_artefacts(settings_file):
@@ -116,47 +110,34 @@ def test_told_to_stop_in_mid_epoch_it_saves_and_goes_on_to_the_same_weights(sett
     config = load_config(path)
     folder = Layout.of(config).train("small")
     process = training_process(path)
-    wait_for(process, lambda: saved_step(saved_state(folder)) % 3 == 1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(120) == TRY_AGAIN, process.stderr.read()
-    assert "run the same command again" in process.stderr.read()
-    process.stderr.close()
+    process.wait_until(lambda: saved_step(saved_state(folder)) % 3 == 1)
+    process.signal(signal.SIGTERM)
+    assert process.wait() == TRY_AGAIN and "run the same command again" in process.printed, process.printed
     stopped_at = saved_step(saved_state(folder))
     assert 0 < stopped_at < 6 and not (folder / "best.ckpt").exists()
 
     process = training_process(path)
-    wait_for(process, lambda: saved_step(saved_state(folder)) > stopped_at)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+    process.wait_until(lambda: saved_step(saved_state(folder)) > stopped_at)
+    process.kill()
 
-    assert training_process_succeeds(path)
+    assert_training_succeeds(path)
     resumed, averaged = weights_of(folder / "last.ckpt"), weights_of(folder / "best.ckpt")
     history = pd.read_csv(folder / "history.csv")
     folder.rename(tmp_path / "resumed")
-    assert training_process_succeeds(path)
+    assert_training_succeeds(path)
     assert_same_weights(weights_of(folder / "last.ckpt"), resumed, rtol=0, atol=0)
     assert_same_weights(weights_of(folder / "best.ckpt"), averaged, rtol=0, atol=0)
     alone = pd.read_csv(folder / "history.csv")
     pd.testing.assert_frame_equal(history.drop(columns="seconds"), alone.drop(columns="seconds"))
 
 
-def wait_for(process, condition) -> None:
-    deadline = time.monotonic() + 180
-    while not condition():
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.005)
-
-
 def saved_step(path) -> int:
     return torch.load(path, weights_only=True)["global_step"] if path.is_file() else 0
 
 
-def training_process_succeeds(path) -> bool:
+def assert_training_succeeds(path) -> None:
     process = training_process(path)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return True
+    assert process.wait(300) == 0, process.printed
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_names_the_images(settings_file):
@@ -262,9 +243,12 @@ def test_weights_asked_for_and_not_had_are_shouted_and_recorded(settings_file, t
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
     path = with_weights(settings_file, "timm", max_epoch=1)
-    process = training_process(path)
-    log = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, log
+    # A process of its own: where weights come from is read when timm is imported.
+    command = [sys.executable, "-m", "digit", "train", "--experiment", "small", "--config", path]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    log = done.stderr
+    assert done.returncode == 0, log
     assert re.search(r"WARNING !{80}\nsmall: .*RANDOM weights \(model\.pretrained: timm was asked for.*\n!{80}", log)
     record = read_json(Layout.of(load_config(path)).train("small") / "provenance.json", "")
     assert record["backbone_weights"].startswith("random, because timm's weights could not be fetched")

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,8 +29,8 @@ from digit.training.evaluation import EvaluationCallback
 from digit.training.history import history_of
 from digit.training.loop import TRY_AGAIN
 from digit.training.requirements import require_workable
+from tests.forked import Forked
 
-ROOT = Path(__file__).parents[2]
 STEP = {"schedule": "step", "lr_dec_epoch": [1], "max_epoch": 1, "eval_every_epoch": 1, "clip_norm": None}
 
 
@@ -66,12 +64,10 @@ def folder_of(config: Config) -> Path:
     return Layout.of(config).train("small")
 
 
-def started(config: Config) -> subprocess.Popen:
+def started(config: Config) -> Forked:
     """The last configuration, trained by a process of its own."""
     path = Path(config.run.folder) / "changed.yaml"
-    command = [sys.executable, "-m", "digit", "train", "-e", "small", "-c", str(path)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return Forked("digit.cli", "train", "-e", "small", "-c", path, output=path.with_suffix(".printed"))
 
 
 def assert_same_weights(one: Path, other: Path):
@@ -188,24 +184,19 @@ def test_a_batch_allocation_without_srun_is_one_process(configured, monkeypatch)
 def test_a_signal_before_the_first_step_is_not_lost(configured, devices, seconds):
     config = configured(devices=devices, iter_batch=2, max_epoch=50)
     process = started(config)
-    while "backbone weights" not in process.stderr.readline():
-        assert process.poll() is None
+    process.wait_until(lambda: "backbone weights" in process.printed)
     time.sleep(seconds)
-    process.send_signal(signal.SIGTERM)
-    errors = process.communicate(timeout=120)[1]
-    assert process.returncode == TRY_AGAIN, errors
-    assert "run the same command again" in errors and "Traceback" not in errors
+    process.signal(signal.SIGTERM)
+    assert process.wait() == TRY_AGAIN, process.printed
+    assert "run the same command again" in process.printed and "Traceback" not in process.printed
 
 
 def test_a_signal_to_the_loader_processes_too_ends_in_order(configured):
     config = configured(num_workers=2, max_epoch=50)
     process = started(config)
-    while not list(folder_of(config).glob(".progress/*/resume.ckpt")):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGTERM)
-    errors = process.communicate(timeout=120)[1]
-    assert process.returncode == TRY_AGAIN, errors
+    process.wait_until(lambda: list(folder_of(config).glob(".progress/*/resume.ckpt")))
+    process.signal(signal.SIGTERM, everybody=True)
+    assert process.wait() == TRY_AGAIN, process.printed
 
 
 def test_a_signal_in_an_evaluation_loses_the_evaluation_alone(configured, tmp_path, monkeypatch):
@@ -233,13 +224,10 @@ def test_a_signal_in_an_evaluation_loses_the_evaluation_alone(configured, tmp_pa
 def test_a_killed_process_is_told_and_the_training_goes_on(configured):
     config = configured(devices=2, iter_batch=2, max_epoch=3, save_every_minutes=0)
     process = started(config)
-    while not list(folder_of(config).glob(".progress/*/resume.ckpt")):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    child = next(child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline()))
+    process.wait_until(lambda: list(folder_of(config).glob(".progress/*/resume.ckpt")))
+    child = next(child for child in process.children if "spawn_main" in " ".join(child.cmdline()))
     child.kill()
-    errors = process.communicate(timeout=120)[1]
-    assert process.returncode == 1 and "run the same command again" in errors, errors
+    assert process.wait() == 1 and "run the same command again" in process.printed, process.printed
     state = torch.load(next(folder_of(config).glob(".progress/*/resume.ckpt")), weights_only=True)
     begun = history_of(state)
     train(config, "small")

@@ -5,9 +5,11 @@ import pickle
 import re
 import struct
 import sys
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import lmdb
 import pytest
@@ -16,7 +18,6 @@ from hypothesis import strategies as st
 
 from digit.run.errors import UserError
 from digit.store import lmdb_file
-from digit.store import shards as store_module
 from digit.store.shards import Store, write_shard
 
 ROOT = Path(__file__).parents[2]
@@ -50,13 +51,13 @@ def test_equal_input_gives_equal_bytes_and_the_map_grows(tmp_path, monkeypatch):
 
 
 def three_lines_of_the_docs():
-    """The Python of docs/data.md that reads a file from a shard."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+    """The Python of docs/formats/prepared.md that reads a file from a shard."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "formats" / "prepared.md").read_text(), re.DOTALL)
     return code
 
 
 def test_three_lines_of_anybodys_python_read_a_shard(tmp_path, monkeypatch):
-    """As docs/data.md says."""
+    """As docs/formats/prepared.md says."""
     monkeypatch.chdir(tmp_path)
     name = "Capture0/0390_dh_touchROM/cam400026/image4000.jpg"
     write_shard(Path("results/demo/images/val/0.lmdb"), [("a/a.jpg", b"other"), (name, b"bytes")], {})
@@ -67,7 +68,7 @@ def test_three_lines_of_anybodys_python_read_a_shard(tmp_path, monkeypatch):
 
 
 def test_reserved_keys_say_what_the_shard_is_and_how_its_files_sum_up(tmp_path):
-    """As docs/data.md says."""
+    """As docs/formats/prepared.md says."""
     items = {"a/a.jpg": b"other", "a/b.jpg": b"bytes"}
     write_shard(tmp_path / "0.lmdb", items.items(), {"stage": "test"})
     with lmdb.open(str(tmp_path / "0.lmdb"), subdir=False, readonly=True, lock=False) as env:
@@ -161,19 +162,21 @@ def test_a_rewritten_shard_is_seen_after_close(two_shards):
     assert store.get("a") == Store(two_shards[0]).get("a") == b"rewritten"
 
 
-def _read_in_worker(store: Store) -> bytes:
-    content = store.get("d") + store.get("a")
-    assert all(shard.process == os.getpid() for shard in store._opened()), "LMDB forbids handles from before a fork"
+def _read_in_worker(stores: list[Store]) -> list[bytes]:
+    with mock.patch.object(lmdb, "open", wraps=lmdb.open) as opening:
+        content = [store.get("d") + store.get("a") for store in stores]
+    opened = sorted(call.args[0] for call in opening.call_args_list)
+    assert opened == sorted(map(str, stores[0].paths)), "LMDB forbids handles from before a fork, and a second handle"
     return content
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_whether_or_not_the_parent_has_read(two_shards, method):
     untouched, opened = Store(two_shards), Store(two_shards)
-    assert opened.get("a") == b"1"
+    assert opened.get("d") + opened.get("a") == b"41"
     assert pickle.loads(pickle.dumps(opened)).get("b") == b"2"
     with multiprocessing.get_context(method).Pool(1) as pool:
-        assert pool.map(_read_in_worker, [untouched, opened]) == [b"41", b"41"]
+        assert pool.apply(_read_in_worker, [[untouched, opened]]) == [b"41", b"41"]
 
 
 @pytest.fixture
@@ -210,12 +213,25 @@ def test_threads_open_and_let_go_of_the_same_file(two_shards, hasty_threads):
         assert set(pool.map(read, range(4000))) == {b"41"}
 
 
-def test_a_fork_while_another_thread_opens_files_does_not_hang(two_shards):
-    with store_module._open_shards_lock:
-        worker = multiprocessing.get_context("fork").Process(target=_read_in_worker, args=(Store(two_shards),))
-        worker.start()
+def test_a_fork_while_another_thread_opens_files_does_not_hang(two_shards, monkeypatch):
+    opening, forked, lmdb_open = threading.Event(), threading.Event(), lmdb.open
+
+    def slow(*arguments, **options):
+        if threading.current_thread() is thread:
+            opening.set()
+            forked.wait(20)
+        return lmdb_open(*arguments, **options)
+
+    monkeypatch.setattr(lmdb, "open", slow)
+    thread = threading.Thread(target=Store(two_shards).get, args=["a"])
+    thread.start()
+    assert opening.wait(20)
+    worker = multiprocessing.get_context("fork").Process(target=_read_in_worker, args=([Store(two_shards)],))
+    worker.start()
+    forked.set()
     worker.join(20)
     assert worker.exitcode == 0, worker.kill()
+    thread.join()
 
 
 def test_a_handle_outlives_a_change_of_the_files_times(two_shards):

@@ -100,9 +100,9 @@ def test_live_mode_draws_frame_after_frame_until_it_is_ended(server, open_page):
     page.locator("#caption", has_text="frames/s").wait_for()
     assert page.locator("#frame").is_visible() and page.locator(".stage line.bone").count() == 40
     first = page.locator("#frame").evaluate("canvas => canvas.toDataURL()")
-    with page.expect_response(lambda answer: "live=true" in answer.url and answer.ok):
+    with page.expect_response(lambda answer: "/live?" in answer.url and answer.ok):
         pass
-    with page.expect_response(lambda answer: "live=true" in answer.url and answer.ok):
+    with page.expect_response(lambda answer: "/live?" in answer.url and answer.ok):
         pass
     assert page.locator("#frame").evaluate("canvas => canvas.toDataURL()") != first
     assert page.locator("#cards button").count() == 0

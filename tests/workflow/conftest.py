@@ -4,9 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.forked import Forked
+from tests.made_once import made_once
 
 ROOT = Path(__file__).parents[2]
 MICRO = ROOT / "workflow" / "configs" / "micro.yaml"
@@ -30,12 +34,21 @@ def snakemake():
 
     def run(folder: Path, *arguments: object, fails: bool = False, timeout: float = 400) -> str:
         folder.mkdir(parents=True, exist_ok=True)
-        result = subprocess.run(
-            command(folder, *arguments), env=environment(), capture_output=True, text=True, timeout=timeout, check=False
-        )
-        output = result.stdout + result.stderr
-        assert (result.returncode != 0) == fails, output[-6000:]
+        if "--dry-run" in arguments:
+            status, output = plan(folder, *arguments)
+        else:
+            result = subprocess.run(
+                command(folder, *arguments), env=environment(), capture_output=True, text=True, timeout=timeout
+            )
+            status, output = result.returncode, result.stdout + result.stderr
+        assert (status != 0) == fails, output[-6000:]
         return output
+
+    def plan(folder: Path, *arguments: object) -> tuple[int, str]:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            words = command(folder, *arguments)[3:]
+            process = Forked("snakemake.cli", *words, output=Path(elsewhere) / "output", environment=environment())
+            return process.wait(), process.printed
 
     return run
 
@@ -57,9 +70,7 @@ def planned(snakemake):
 @pytest.fixture(scope="session")
 def finished_workflow(tmp_path_factory, snakemake) -> Path:
     """Folder of an uninterrupted run from nothing to the report; to be read only."""
-    folder = tmp_path_factory.mktemp("finished")
-    snakemake(folder)
-    return folder
+    return made_once(tmp_path_factory, "finished", snakemake)
 
 
 @pytest.fixture(scope="session")

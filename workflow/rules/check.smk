@@ -2,6 +2,10 @@
 
 
 rule check_split:
+    """Reads every annotation and compares the files with one another; decodes a sample of the images, or all of them
+    (`data.check_images`). What is missing, damaged or impossible is listed at once, with what to do. Nothing else
+    starts before it has passed.
+    """
     input:
         settings=LAYOUT.settings("check"),
         data=data_files,
@@ -30,6 +34,7 @@ rule check_split:
 
 
 rule check:
+    """The audits of all splits that the run uses."""
     input:
         expand(rules.check_split.output.audit, split=USED_SPLITS),
     localrule: True

@@ -4,6 +4,10 @@
 if RUN.data.download:
 
     checkpoint download:
+        """Fetches the annotations and the images from the mirrors, verifies them, and lists what you have to get by
+        hand. Only with `data.download: true`; runs where Snakemake runs, because nodes of a cluster often reach no
+        network.
+        """
         input:
             settings=LAYOUT.settings("download"),
         output:

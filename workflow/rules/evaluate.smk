@@ -2,6 +2,9 @@
 
 
 rule evaluate_experiment:
+    """Predicts one split with one source of absolute root depth, and measures the predictions as docs/protocol.md says,
+    with intervals, errors of each joint, and the mean pose of the training split as a yardstick.
+    """
     input:
         unpack(lambda wildcards: samples(wildcards.split)),
         # The mean pose of the training split is the yardstick.
@@ -55,6 +58,7 @@ rule evaluate_experiment:
 
 
 rule evaluate:
+    """The numbers of all experiments, splits and root depths."""
     input:
         expand(
             rules.evaluate_experiment.output,

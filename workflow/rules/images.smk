@@ -2,6 +2,9 @@
 
 
 rule images_shard:
+    """Packs the JPEG files of one shard into one LMDB file, byte for byte. From an earlier run it takes what has not
+    changed. Images that the audit found damaged are left out, or stop it (`data.damaged_images`).
+    """
     input:
         settings=LAYOUT.settings("images"),
         tables=rules.index_split.output.tables,
@@ -30,6 +33,7 @@ rule images_shard:
 
 
 rule images:
+    """The images of all splits."""
     input:
         expand(rules.images_shard.output.store, split=USED_SPLITS, shard=SHARDS),
     localrule: True

@@ -2,6 +2,9 @@
 
 
 rule index_split:
+    """Turns the annotation files of a split into tables that are mapped into memory: a network opens a million
+    samples in milliseconds. Checking again does not rebuild them.
+    """
     input:
         settings=LAYOUT.settings("index"),
         # Checking again, say more images, does not rebuild the tables.
@@ -26,6 +29,7 @@ rule index_split:
 
 
 rule index:
+    """The tables of all splits."""
     input:
         expand(rules.index_split.output.tables, split=USED_SPLITS),
     localrule: True

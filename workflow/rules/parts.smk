@@ -2,6 +2,10 @@
 
 
 rule parts_shard:
+    """Poses the hand model with each annotated fit, draws the part masks of one shard, and measures how well each
+    fit agrees with the annotated joints; or takes masks over that the original's scripts rendered
+    (`data.mask_lmdb`).
+    """
     input:
         settings=LAYOUT.settings("parts"),
         tables=rules.index_split.output.tables,
@@ -28,6 +32,9 @@ rule parts_shard:
 
 
 rule contact_sheet:
+    """Lays part masks over images of a split, to be looked at by a person: a wrong camera or hand model shows at
+    once.
+    """
     input:
         settings=LAYOUT.settings("parts"),
         tables=rules.index_split.output.tables,
@@ -59,6 +66,7 @@ rule contact_sheet:
 
 
 rule parts:
+    """The part masks and contact sheets of all splits."""
     input:
         expand(rules.parts_shard.output, split=USED_SPLITS, shard=SHARDS),
         expand(rules.contact_sheet.output.png, split=USED_SPLITS),

@@ -2,6 +2,9 @@
 
 
 rule report:
+    """Puts everything on one self-contained HTML page: data, training, metrics beside the published ones, errors of
+    each joint, samples; with several experiments also their comparison, as a table beside it.
+    """
     input:
         rules.check.input,
         rules.index.input,

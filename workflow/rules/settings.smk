@@ -2,6 +2,9 @@
 
 
 rule settings:
+    """Writes the part of the configuration that one stage reads. Because each stage depends on its own part, a
+    changed key repeats the stages that read it and no others.
+    """
     output:
         yaml=LAYOUT.settings("{stage}"),
     log:

@@ -3,6 +3,9 @@
 if SYNTHETIC:
 
     rule synthesize:
+        """Draws the embedded data set with the open hand and writes it in InterHand2.6M's own layout: JPEG files,
+        annotations, RootNet's results. Only with `data.source: synthetic`.
+        """
         input:
             settings=LAYOUT.settings("synthesize"),
         output:

@@ -3,6 +3,10 @@
 
 
 rule train_experiment:
+    """Trains the network of one experiment. Interrupted, it resumes from its last saved state, also in the middle of
+    an epoch, and ends with the same weights; the unfinished state is no output, so that Snakemake does not delete
+    it.
+    """
     input:
         **samples("train"),
         **samples("val"),
@@ -41,6 +45,7 @@ rule train_experiment:
 
 # Experiments with load_ckpt take given weights as they are.
 rule adopt_weights:
+    """Takes given weights as they are, in place of a training, for experiments with `load_ckpt`."""
     input:
         settings=LAYOUT.settings("experiments/{experiment}"),
         # Not filtered by present(): that the file is missing is said by a dry run, not after hours of other jobs.
@@ -69,6 +74,7 @@ rule adopt_weights:
 
 
 rule train:
+    """The weights of all experiments."""
     input:
         expand(rules.train_experiment.output, experiment=TRAINED),
         expand(rules.adopt_weights.output, experiment=GIVEN),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make .venv and install exactly what requirements.lock names. Called by make; needs no root.
+# Make .venv and install exactly what the lock files name. Called by make; needs no root.
+# With TORCH=cpu, torch and torchvision of the same versions come from the index INDEX, without CUDA's libraries.
 set -euo pipefail
 
 fail() {
@@ -10,6 +11,13 @@ fail() {
 recent() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
+
+case ${TORCH:-} in
+'') ;;
+cpu) [ -n "${INDEX:-}" ] ||
+    fail "TORCH=cpu takes torch from an index of builds for the CPU; name it: make demo TORCH=cpu INDEX=https://... (PyTorch's page on installing has the address)." ;;
+*) fail "TORCH=$TORCH is unknown; say TORCH=cpu, or leave it out." ;;
+esac
 
 python=${PYTHON:-}
 if [ -z "$python" ]; then
@@ -30,9 +38,23 @@ if [ -x .venv/bin/python ] && ! recent .venv/bin/python; then
 fi
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 
-total=$(grep -c '^[A-Za-z0-9_.-]*==' requirements.lock)
-printf 'Installing into .venv (once; about 7 GB and a few minutes)\n'
-if ! .venv/bin/python -m pip install --no-deps --require-hashes -r requirements.lock 2>&1 | tee .venv/install.log |
+# Changing between builds of torch: equal versions would be taken for installed.
+if [ "${INDEX:-}" != "$(cat .venv/cpu-index 2>/dev/null || true)" ]; then
+    .venv/bin/python -m pip uninstall --quiet --yes torch torchvision
+fi
+lock=requirements.lock size='about 7 GB'
+if [ -n "${TORCH:-}" ]; then
+    lock=.venv/without-cuda.lock size='about 2.5 GB'
+    awk '/^[A-Za-z0-9]/ { keep = !/^(torch|torchvision|triton|cuda-[a-z-]+|nvidia-[a-z0-9-]+)==/ } keep' \
+        requirements.lock >$lock
+    printf '%s\n' "$INDEX" >.venv/cpu-index
+else
+    rm -f .venv/cpu-index
+fi
+
+total=$(grep -c '^[A-Za-z0-9_.-]*==' $lock)
+printf 'Installing into .venv (once; %s and a few minutes)\n' "$size"
+if ! .venv/bin/python -m pip install --no-deps --require-hashes -r $lock 2>&1 | tee .venv/install.log |
     awk -v total="$total" -v width="$([ -t 1 ] && echo 1 || echo 0)" '
         /^(Collecting|Requirement already satisfied:)/ {
             done++
@@ -47,5 +69,15 @@ if ! .venv/bin/python -m pip install --no-deps --require-hashes -r requirements.
     tail -n 15 .venv/install.log >&2
     fail 'the installation failed; the lines above say why, all of them are in .venv/install.log.'
 fi
+if [ -n "${TORCH:-}" ]; then
+    [ -d "$INDEX" ] && from=(--no-index --find-links "$INDEX") || from=(--index-url "$INDEX")
+    mapfile -t builds < <(grep -oE '^(torch|torchvision)==[^ ;\\]+' requirements.lock)
+    .venv/bin/python -m pip install --no-deps "${from[@]}" "${builds[@]}" >>.venv/install.log 2>&1 || {
+        tail -n 15 .venv/install.log >&2
+        fail "$INDEX does not give ${builds[*]} for this Python; the lines above say why."
+    }
+fi
+bash workflow/scripts/detector.sh .venv/bin/python requirements-detector.lock ||
+    fail 'the package with the hand detector could not be installed; the lines above say why.'
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 printf '  done\n'
