@@ -282,6 +282,25 @@ def predict(
     outcome.require_all()
 
 
+@app.command(rich_help_panel=OTHER)
+def serve(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="As of predict; by default the weights that come with digit."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of this computer; 0 takes a free one.")] = 8765,
+    hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
+    preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
+) -> None:
+    """Open a page on this computer that predicts pictures dropped on it and what a camera sees.
+
+    Nothing leaves this computer, nothing is kept. Other computers cannot reach the page.
+    """
+    from digit.stages.serve import serve as stage
+
+    stage(checkpoint, port, hand_threshold, preset)
+
+
 class _ByOptions(typer.core.TyperGroup):
     """``digit export --checkpoint FILE ...`` is about a network, everything else is about data."""
 

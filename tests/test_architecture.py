@@ -19,14 +19,15 @@ FLOORS = [
     ["run.layout", "run.provenance"],
     # folders that do not import one another
     ["model", "metrics", "figures", "store", "hand", "render"],
-    # data, from files to samples
-    ["samples"],
+    # data, from files to samples; what HTML pages share
+    ["samples", "pages"],
     ["original"],
     ["release", "parts", "mesh"],
     # what joins several of them for the stages
     ["synthetic", "scoring", "archive", "detector"],
     ["predictor", "download"],
-    ["training", "report", "planning", "doctor"],
+    ["training", "report", "planning", "gallery", "doctor"],
+    ["web"],
     ["stages"],
     ["cli"],
     ["__main__"],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from digit.pages.files import FOLDER, is_own
 from digit.predictor.overlay_video import is_own_video
 from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
 from digit.predictor.results import is_own_lines, is_own_overlay, is_own_pose
@@ -145,9 +146,9 @@ def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:
                 skipped[path.as_posix()] = "no file"
         for name in folders:
             path = below / name
-            if not recursive:
+            if not recursive and name != FOLDER:
                 skipped[path.as_posix()] = "a folder; --recursive looks into it"
-            elif (folder / path).is_symlink():
+            elif recursive and (folder / path).is_symlink():
                 skipped[path.as_posix()] = "a link to a folder; give that folder"
         if not recursive:
             break
@@ -161,7 +162,7 @@ def _is_video(path: Path) -> bool:
 
 def _is_own(path: Path) -> bool:
     """Whether this program wrote it."""
-    return any(look(path) for look in (is_own_overlay, is_own_pose, is_own_lines, is_own_video))
+    return any(look(path) for look in (is_own_overlay, is_own_pose, is_own_lines, is_own_video, is_own))
 
 
 def _opens(path: Path) -> bool:
