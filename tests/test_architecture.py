@@ -169,4 +169,6 @@ def test_no_machine_paths():
 
 
 def test_no_large_files():
-    assert not [path for path in _tracked() if path.stat().st_size > 5_000_000]
+    """Shipped weights may have 12 MB, nothing else more than 5."""
+    most = {".safetensors": 12_000_000}
+    assert not [path for path in _tracked() if path.stat().st_size > most.get(path.suffix, 5_000_000)]
