@@ -40,6 +40,7 @@ TOPICS = {
         "detector",
         "mesh",
         "gallery",
+        "pages",
         "web",
         "figures",
         "stages.predict",
