@@ -29,6 +29,7 @@ FLOORS = [
     ["training", "report", "planning", "gallery", "doctor"],
     ["web"],
     ["stages"],
+    ["cli_pictures"],
     ["cli"],
     ["__main__"],
 ]
@@ -67,7 +68,7 @@ def _imports(path: Path) -> set[str]:
 
 def test_every_module_has_its_floor_its_purpose_and_a_readable_length():
     assert not [path for path in MODULES if _floor(_module(path)) < 0], "say on which floor it stands"
-    assert not [path for path in MODULES if len(path.read_text().splitlines()) > 430], "split it"
+    assert not [path for path in MODULES if len(path.read_text().splitlines()) > 400], "split it"
     assert not [path for path in MODULES if not ast.get_docstring(_tree(path))], "say in one line what it is for"
 
 

@@ -36,6 +36,7 @@ TOPICS = {
     "Training": ("training", "stages.train"),
     "Evaluation and report": ("metrics", "scoring", "report", "planning", "stages.evaluate", "stages.report"),
     "Your own pictures": (
+        "cli_pictures",
         "predictor",
         "detector",
         "mesh",
