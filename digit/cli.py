@@ -4,7 +4,6 @@ Stage modules are imported inside the verbs, so that ``digit --help`` does not l
 """
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -15,6 +14,7 @@ import typer
 import typer.core
 
 from digit import __version__
+from digit.cli_pictures import Preset, predict, serve
 from digit.config import Config, RootDepth, Split, load_config, to_dict
 from digit.config.overrides import with_evaluation_switches, with_training_switches
 from digit.run.console import configure_logging
@@ -38,7 +38,6 @@ app = typer.Typer(
     epilog="Set-up and real data, step by step: README.md.",
 )
 
-Preset = Literal["paper", "small", "tiny"]
 SomeSplits = StrEnum("SomeSplits", ("train", "val", "test"))
 SomeKinds = StrEnum("SomeKinds", ("images", "masks", "annotations"))
 ConfigFiles = Annotated[
@@ -53,8 +52,6 @@ ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", metavar="NA
 LogFile = Annotated[
     Path | None, typer.Option("--log", metavar="FILE", help="File that gets a copy of everything that is printed.")
 ]
-STOPPED_BY_HAND = 130
-"""Exit status after Ctrl-C, as of any program."""
 SWITCHES = {"allow_extra_args": True, "ignore_unknown_options": True}
 DEFAULT_CONFIG = [Path("config.yaml")]
 
@@ -209,88 +206,8 @@ def report(config: ConfigFiles = DEFAULT_CONFIG, log: LogFile = None) -> None:
         stage(resolved)
 
 
-@app.command(rich_help_panel=OTHER)
-def predict(
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="INPUT...", help="Pictures, videos, folders of them, or - for standard input."),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Ours (best.ckpt), the released .pt or a checkpoint of the original; by default the weights that come "
-            "with digit.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER",
-            help="Gets NAME.overlay.png and NAME.pose.json for each picture NAME, NAME.overlay.webm and "
-            "NAME.poses.jsonl for each video.",
-        ),
-    ] = Path("predictions"),
-    boxes: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help='JSON {"photo.jpg": \\[x, y, width, height]} px; else hands are found.'),
-    ] = None,
-    box: Annotated[
-        list[str] | None,
-        typer.Option(metavar="X,Y,W,H", help="Box in px for every picture and frame; repeat it for several crops."),
-    ] = None,
-    focal: Annotated[
-        float | None,
-        typer.Option(metavar="PX", help="Focal length; by default EXIF's, else a field of view is assumed."),
-    ] = None,
-    hand_threshold: Annotated[float, typer.Option(help="Hands below this probability count as absent.")] = 0.5,
-    preset: Annotated[Preset, typer.Option(help="Size of the network, where the checkpoint does not say.")] = "paper",
-    smooth: Annotated[bool, typer.Option(help="Smooth the joints of hands in videos over time.")] = True,
-    camera: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="NUMBER", help="Predict what this camera sees, until Ctrl-C; 0 is the first."),
-    ] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Of the camera, after which to end.")] = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into sub-folders; results and boxes keep their paths.")
-    ] = False,
-    mesh: Annotated[
-        bool, typer.Option(help="Fit the hand model to all hands; a picture also gets NAME.glb and NAME.mesh.png.")
-    ] = False,
-    hand_model: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="With MANO_RIGHT.pkl and MANO_LEFT.pkl; by default the open hand."),
-    ] = None,
-    mesh_format: Annotated[Literal["glb", "obj"], typer.Option(help="Of the meshes of pictures.")] = "glb",
-) -> None:
-    """Predict pose and parts on your own pictures and videos, or on what a camera sees; needs no data set.
-
-    A picture that cannot be read does not stop the others: those without a result are listed at the end, and the
-    exit status is 1. After Ctrl-C, or any other end, the same command goes on: results that are there are kept.
-    """
-    from digit.predictor.boxes import parse_box
-    from digit.stages.predict import Options, predict_camera
-    from digit.stages.predict import predict as stage
-
-    given = None if box is None else [parse_box(one) for one in box]
-    if hand_model is not None and not mesh:
-        raise UserError("--hand-model is what --mesh fits; give both")
-    written = mesh_format if mesh else None
-    options = Options(boxes, given, focal, hand_threshold, preset, smooth, recursive, written, hand_model or "open")
-    if bool(inputs) == (camera is not None):
-        raise UserError("give pictures, videos or folders, or else --camera 0")
-    if camera is not None:
-        path, stopped = predict_camera(checkpoint, camera, output, options, frames)
-        typer.echo(os.fsencode(path))
-        raise typer.Exit(STOPPED_BY_HAND if stopped else 0)
-    if frames is not None:
-        raise UserError("--frames is for --camera; of a video all frames are predicted")
-    outcome = stage(checkpoint, inputs or [], output, options)
-    for path in outcome.poses:
-        typer.echo(os.fsencode(path))
-    if outcome.stopped:
-        raise typer.Exit(STOPPED_BY_HAND)
-    outcome.require_all()
+app.command(rich_help_panel=OTHER)(predict)
+app.command(rich_help_panel=OTHER)(serve)
 
 
 class _ByOptions(typer.core.TyperGroup):

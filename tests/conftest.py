@@ -319,3 +319,47 @@ def write_checkpoint(path, experiment, seed):
     torch.manual_seed(seed)
     state = {PREFIX + key: tensor for key, tensor in Digit(experiment.model).state_dict().items()}
     torch.save({"state_dict": state, "hyper_parameters": {"experiment": to_dict(experiment)}}, path)
+
+
+CHROMIUM_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium with a profile of its own and a fake camera."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium to look at pages with; on Debian install the package chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Function that opens a page and fails the test when the page has an error: ``open_page(address, width, ...)``.
+
+    Messages that a test expects are taken from ``page.complaints``.
+    """
+    pages = []
+
+    def open_(address: str, width: int = 1440, height: int = 900, **options: Any):
+        page = chromium.new_page(viewport={"width": width, "height": height}, **options)
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda line: page.complaints.append(line.text) if line.type == "error" else None)
+        page.goto(address)
+        pages.append(page)
+        return page
+
+    yield open_
+    complaints = [line for page in pages for line in page.complaints]
+    for page in pages:
+        page.close()
+    assert not complaints

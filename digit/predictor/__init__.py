@@ -5,6 +5,7 @@
 - :mod:`predictor`: a network that takes pictures, or samples of a data set, and gives poses
 - :mod:`readout`: what a network's answer means in px and mm, the one place that knows
 - :mod:`engine`: what users want of pictures: boxes that find themselves, several crops of a picture, one result each
+- :mod:`opening`: an engine from a file of weights, with the detector
 - :mod:`picture_files`: picture files in, result files out
 - :mod:`videos`: video files, frame by frame; :mod:`video_files`: video files in, result files out
 - :mod:`following`: where to look in the next frame; :mod:`hand_tracks`: which hand is which, and smoothed

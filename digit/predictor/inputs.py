@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from digit.mesh.export import is_own_mesh
+from digit.pages.files import FOLDER, is_own
 from digit.predictor.overlay_video import is_own_video
 from digit.predictor.pictures import KINDS, SUFFIXES, UNREADABLE, open_picture
 from digit.predictor.results import is_own_lines, is_own_overlay, is_own_pose
@@ -146,9 +147,9 @@ def _list(folder: Path, recursive: bool) -> tuple[list[str], dict[str, str]]:
                 skipped[path.as_posix()] = "no file"
         for name in folders:
             path = below / name
-            if not recursive:
+            if not recursive and name != FOLDER:
                 skipped[path.as_posix()] = "a folder; --recursive looks into it"
-            elif (folder / path).is_symlink():
+            elif recursive and (folder / path).is_symlink():
                 skipped[path.as_posix()] = "a link to a folder; give that folder"
         if not recursive:
             break
@@ -162,7 +163,8 @@ def _is_video(path: Path) -> bool:
 
 def _is_own(path: Path) -> bool:
     """Whether this program wrote it."""
-    return any(look(path) for look in (is_own_overlay, is_own_pose, is_own_lines, is_own_video, is_own_mesh))
+    looks = (is_own_overlay, is_own_pose, is_own_lines, is_own_video, is_own_mesh, is_own)
+    return any(look(path) for look in looks)
 
 
 def _opens(path: Path) -> bool:

@@ -6,11 +6,13 @@ results are there already, made from the same bytes in the same way, is left alo
 
 import errno
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from digit.pages import files
+from digit.pages.views import save_view
 from digit.predictor.boxes import boxes_of
 from digit.predictor.camera import EXIF, Intrinsics
 from digit.predictor.engine import Engine, Picture, Place, Result, square_of
@@ -56,6 +58,11 @@ class Job:
     meshes: HandMeshes | None = None
     """Fits the hand model to hands and writes it; None leaves it out."""
 
+    @property
+    def kinds(self) -> Mapping[str, Callable[[Path], bool]]:
+        """What tells own results of a picture, by suffix."""
+        return OF_PICTURE if self.meshes is None else {**OF_PICTURE, **self.meshes.kinds}
+
     def fit(self, results: list[Result]) -> list[Result]:
         """Results with meshes, if there shall be some."""
         return results if self.meshes is None else self.meshes.fit(results)
@@ -63,11 +70,12 @@ class Job:
 
 @dataclass(frozen=True)
 class File:
-    """A picture to predict on and the path of its results without their suffixes."""
+    """A picture to predict on, the path of its results without their suffixes, and that of its copy for a page."""
 
     name: str
     source: Source
     base: Path
+    view: Path
 
 
 @dataclass(frozen=True)
@@ -88,13 +96,13 @@ class _Read:
     identity: str
 
 
-def predict_files(job: Job, files: Iterable[File]) -> Iterator[Done]:
+def predict_files(job: Job, inputs: Iterable[File]) -> Iterator[Done]:
     """Predict files, in their order.
 
     Raises:
         UserError: when nothing more can be written, or the network cannot be used.
     """
-    read = map_ahead(lambda file: _read(job, file), files, READERS, 1, AHEAD)
+    read = map_ahead(lambda file: _read(job, file), inputs, READERS, 1, AHEAD)
     located = map_ahead(lambda batch: _locate(job, batch), _batches(read, job.engine.predictor.batch_size), 1, 1, 1)
     predicted = map_ahead(lambda located: _predict(job, *located), located, 1, 1, 1)
     answers = (answer for batch in predicted for answer in batch)
@@ -103,7 +111,8 @@ def predict_files(job: Job, files: Iterable[File]) -> Iterator[Done]:
 
 def _read(job: Job, file: File) -> _Read | Done:
     try:
-        require_free(file.base)
+        require_free(file.base, job.kinds)
+        files.require_free(file.view)
         if isinstance(file.source, bytes):
             return _decode(job, file, file.source, file.name)
         return _decode(job, file, read_content(file.source), str(file.source))
@@ -113,11 +122,9 @@ def _read(job: Job, file: File) -> _Read | Done:
 
 def _decode(job: Job, file: File, content: bytes, name: str) -> _Read | Done:
     """Decode a picture unless its results are there."""
-    kinds = OF_PICTURE if job.meshes is None else {**OF_PICTURE, **job.meshes.kinds}
-    require_free(file.base, kinds)
     boxes = None if job.boxes is None else boxes_of(job.boxes, file.name)
     identity = json_digest([hashlib.sha256(content).hexdigest(), boxes, job.focal_px, job.settings])
-    if is_finished(file.base, identity, kinds):
+    if is_finished(file.base, identity, job.kinds) and file.view.is_file():
         return Done(file, file.base.with_name(file.base.name + POSE_SUFFIX), kept=True)
     pixels, exif_px = decode_photograph(content, name)
     height, width = pixels.shape[:2]
@@ -153,13 +160,14 @@ def _predict(job: Job, batch: list[_Read | Done], places: list[list[Place]]) -> 
 
 
 def _write(job: Job, answer: tuple[_Read, Result] | Done) -> Done:
-    """Write overlay and pose; the pose comes last, so that where it is all results are."""
+    """Write the page's copy, overlay, meshes and pose; the pose comes last, so that where it is all results are."""
     if isinstance(answer, Done):
         return answer
     read, result = answer
     base = read.file.base
     pose = base.with_name(base.name + POSE_SUFFIX)
     try:
+        save_view(read.file.view, read.picture.pixels)
         write_overlay(base.with_name(base.name + OVERLAY_SUFFIX), result.draw())
         if job.meshes is not None:
             job.meshes.write(base, result)

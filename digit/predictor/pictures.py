@@ -102,8 +102,13 @@ def decode_picture(content: bytes, name: str) -> np.ndarray:
     return decode_photograph(content, name)[0]
 
 
-def decode_photograph(content: bytes, name: str) -> tuple[np.ndarray, float | None]:
+def decode_photograph(content: bytes, name: str, most_pixels: int | None = None) -> tuple[np.ndarray, float | None]:
     """Decode a picture, judging by its content alone, and say how long its focal length was.
+
+    Args:
+        content: of the file.
+        name: of the picture, for messages.
+        most_pixels: a picture whose header tells of more is refused before anything is decoded.
 
     Returns:
         (H, W, 3) uint8 RGB, upright, and px; None when the file does not tell.
@@ -118,6 +123,8 @@ def decode_photograph(content: bytes, name: str) -> tuple[np.ndarray, float | No
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about size, metadata and trailing bytes
             with open_picture(io.BytesIO(content)) as image:
+                if most_pixels is not None and image.width * image.height > most_pixels:
+                    raise UserError(_too_many(image.width * image.height, most_pixels))
                 _require_one_picture(image)
                 pixels = _deep_pixels(image, content, name) if _is_deep(image) else _pixels(image)
                 _warn_of_damage(image, content, name)
@@ -128,12 +135,16 @@ def decode_photograph(content: bytes, name: str) -> tuple[np.ndarray, float | No
         raise UserError(f"{name}: {_what_else(content)}") from error
     except Image.DecompressionBombError as error:
         size = re.search(r"\d+", str(error))
-        millions = f"{int(size[0]) / 1e6:,.0f} million pixels" if size else "too many pixels"
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise UserError(f"{name}: has {millions}, and at most {most:.0f} million are read; make it smaller") from error
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) if most_pixels is None else most_pixels
+        raise UserError(f"{name}: {_too_many(int(size[0]) if size else None, most)}") from error
     except Exception as error:  # foreign bytes make decoders fail in every way there is
         reason = str(error) or type(error).__name__
         raise UserError(f"{name}: is damaged or cut off ({reason}); copy it again, or take it out") from error
+
+
+def _too_many(pixels: int | None, most: int) -> str:
+    counted = "too many pixels" if pixels is None else f"{pixels / 1e6:,.0f} million pixels"
+    return f"has {counted}, and at most {most / 1e6:.0f} million are read; make it smaller"
 
 
 def open_picture(file: Path | io.BytesIO) -> Image.Image:

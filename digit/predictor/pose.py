@@ -42,11 +42,28 @@ class Pose:
         """(2,) bool: the right and the left hand are at least this probable."""
         return self.hand_probability >= threshold
 
-    def labels(self, width: int, height: int) -> np.ndarray:
-        """(height, width) uint8 part labels in px of the picture; background where there was no crop."""
+    def present_parts(self, threshold: float = 0.5) -> np.ndarray | None:
+        """``parts`` of the hands that are present; those of a hand that is absent become background."""
         if self.parts is None:
+            return None
+        absent = [
+            (self.parts >= FIRST_LABEL[hand]) & (self.parts < FIRST_LABEL[hand] + PARTS_PER_HAND)
+            for hand in np.flatnonzero(~self.present(threshold))
+        ]
+        return np.where(np.any(absent, axis=0), 0, self.parts).astype(np.uint8)
+
+    def labels(self, width: int, height: int, threshold: float = 0.0) -> np.ndarray:
+        """(height, width) uint8 part labels in px of the picture; background where there was no crop.
+
+        Args:
+            width: of the picture.
+            height: of the picture.
+            threshold: hands below this probability are left out.
+        """
+        parts = self.present_parts(threshold)
+        if parts is None:
             return np.zeros((height, width), np.uint8)
-        fine = upscale_mask(self.parts, SMOOTH)
+        fine = upscale_mask(parts, SMOOTH)
         to_fine = geometry.invert_map(self.parts_to_image) * SMOOTH + np.array([[0, 0, (SMOOTH - 1) / 2]] * 2)
         return cv2.warpAffine(fine, to_fine, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
 
@@ -89,10 +106,7 @@ def draw_poses(image: np.ndarray, poses: Sequence[Pose], threshold: float = 0.5)
     height, width = image.shape[:2]
     labels = np.zeros((height, width), np.uint8)
     for pose in poses:
-        own = pose.labels(width, height)
-        for hand in np.flatnonzero(~pose.present(threshold)):
-            first = FIRST_LABEL[hand]
-            own[(own >= first) & (own < first + PARTS_PER_HAND)] = 0
+        own = pose.labels(width, height, threshold)
         labels = np.where(own > 0, own, labels)
     scale = overlay_scale(image)
     canvas = overlay_mask(image, labels, alpha=0.4, scale=scale)

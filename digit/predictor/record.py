@@ -3,9 +3,9 @@
 import base64
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
+from digit.pages.inline import label_png
 from digit.predictor.pose import joints_by_name
 from digit.skeleton import HANDS, JOINT_HAND
 
@@ -57,7 +57,7 @@ def _crop(result: "Result", number_of_crop: int) -> dict[str, Any]:
         "box": crop.origin,
         "score": None if crop.score is None else round(float(crop.score), 4),
         **crop.pose.as_dict(threshold),
-        "parts": None if crop.pose.parts is None else _parts(crop.pose.parts, crop.pose.parts_to_image),
+        "parts": _parts(crop.pose.present_parts(threshold), crop.pose.parts_to_image),
     }
     for number, hand in enumerate(record["hands"].values()):
         source = crop.space.scale_from[number] if hand["present"] else None
@@ -78,7 +78,8 @@ def _mano(result: "Result", row: int) -> dict[str, Any] | None:
     return result.fits.mano_parameters(row) | {"fit_error_mm": round(float(result.fits.fit_error_mm[row]), 3)}
 
 
-def _parts(labels: np.ndarray, to_image: np.ndarray) -> dict[str, Any]:
-    """Part labels of a crop as a PNG of one channel, and the map of its px to those of the picture."""
-    png = cv2.imencode(".png", labels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
-    return {"labels_png": base64.b64encode(png).decode("ascii"), "to_image": numbers(to_image, 6)}
+def _parts(labels: np.ndarray | None, to_image: np.ndarray) -> dict[str, Any] | None:
+    """Part labels of a crop as a PNG of a palette, and the map of its px to those of the picture."""
+    if labels is None:
+        return None
+    return {"labels_png": base64.b64encode(label_png(labels)).decode("ascii"), "to_image": numbers(to_image, 6)}

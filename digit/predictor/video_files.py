@@ -10,9 +10,11 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
+from digit.pages import files
+from digit.pages.views import save_view
 from digit.predictor.boxes import boxes_of
 from digit.predictor.camera import Intrinsics
-from digit.predictor.engine import Picture, square_of
+from digit.predictor.engine import Picture, Result, square_of
 from digit.predictor.following import Follower
 from digit.predictor.hand_tracks import HandTracks
 from digit.predictor.overlay_video import KINDS, is_own_video, video_suffix, writing_video
@@ -44,10 +46,11 @@ def predict_video(job: Job, file: File, progress: Progress[Any]) -> Done:
     lines, partial = _beside(file.base, LINES_SUFFIX), _beside(file.base, PARTIAL_SUFFIX)
     try:
         require_free(file.base, OWN)
+        files.require_free(file.view)
         video = Video(file.source)
         boxes = None if job.boxes is None else boxes_of(job.boxes, file.name)
         identity = json_digest([sha256(file.source), boxes, job.focal_px, job.smooth, job.settings])
-        if _made_from(lines, identity) and is_own_video(_beside(file.base, video_suffix())):
+        if _made_from(lines, identity) and is_own_video(_beside(file.base, video_suffix())) and file.view.is_file():
             return Done(file, lines, kept=True, failure=video.missing(_count(lines)))
         frames = _predict(job, file, video, boxes, identity, progress)
         if frames == 0:
@@ -87,7 +90,8 @@ def _finish(job: Job, file: File, frames: int, identity: str, progress: Progress
     video = Video(file.source)  # type: ignore[arg-type]
     tracks = HandTracks(job.smooth)
     pairs = zip(read_lines(_beside(file.base, PARTIAL_SUFFIX)), _ahead(video.frames()), strict=False)
-    results = (job.fit([tracks(result_of(record, _picture(job, file, frame)))])[0] for record, frame in pairs)
+    smoothed = (tracks(result_of(record, _picture(job, file, frame))) for record, frame in pairs)
+    results = _with_view(file.view, (job.fit([result])[0] for result in smoothed))
     drawn = map_ahead(lambda result: (line_of(result, identity), result.draw()), results, 2, 1, AHEAD)
     with (
         replacing(_beside(file.base, LINES_SUFFIX)) as temporary,
@@ -97,6 +101,17 @@ def _finish(job: Job, file: File, frames: int, identity: str, progress: Progress
         for line, image in progress(drawn, f"{file.name}: overlay", frames):
             out.write(line)
             add(image)
+
+
+def _with_view(view: Path, results: Iterator[Result]) -> Iterator[Result]:
+    """Keep the first frame for a page, and the first with a hand instead."""
+    shown = False
+    for number, result in enumerate(results):
+        found = not shown and any(crop.pose.present(result.hand_threshold).any() for crop in result.crops)
+        if number == 0 or found:
+            save_view(view, result.picture.pixels)
+        shown |= found
+        yield result
 
 
 def _picture(job: Job, file: File, frame: Frame, boxes: Any = None) -> Picture:

@@ -3,5 +3,5 @@
 - :mod:`facts`, :mod:`experiments`, :mod:`published`: what it says
 - :mod:`compare`: experiments side by side, paired
 - :mod:`tables`, :mod:`charts`, :mod:`samples`: how it is shown
-- :mod:`page`: the page, from ``page.html``, ``style.css`` and ``viewer.js``
+- :mod:`page`: the page, from ``page.html``, ``style.css``, ``samples.js`` and what :mod:`digit.pages` shares
 """

@@ -1,6 +1,5 @@
 """The page: facts become tables, charts and text; a template puts them in place."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from markupsafe import Markup
 
 from digit import __version__
 from digit.config import LOSSES, Config, to_dict
+from digit.pages.inline import script_json, shared, skeleton
 from digit.report import charts, experiments, tables
 from digit.report.compare import Comparison
 from digit.report.facts import SplitCounts, StageTime, Trained, duration
-from digit.report.samples import DISPLAY_PX, Sample, bone_colors
-from digit.skeleton import BONES, FINGERS, HANDS, JOINTS_PER_HAND
+from digit.report.samples import DISPLAY_PX, Sample
+from digit.skeleton import FINGERS, HANDS, JOINTS_PER_HAND
 
 FOLDER = Path(__file__).parent
 
@@ -43,14 +43,13 @@ def render(
     main, first = trained[0], trained[0].evaluations[0]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((FOLDER / "page.html").read_text())
-    poses = {"bones": BONES.tolist(), "colors": bone_colors(), "samples": [sample.view for sample in samples]}
     document = first.document
     return template.render(
         config=config,
         version=__version__,
         synthetic=config.data.source == "synthetic",
-        style=Markup((FOLDER / "style.css").read_text()),
-        script=Markup((FOLDER / "viewer.js").read_text()),
+        style=Markup(shared("style.css") + (FOLDER / "style.css").read_text()),
+        script=Markup(shared("viewer.js") + (FOLDER / "samples.js").read_text()),
         main=main,
         first=first,
         trained=trained,
@@ -89,7 +88,7 @@ def render(
         provenance_facts=tables.provenance_facts(main),
         remarks=[*document["notes"], *warnings],
         config_text=yaml.safe_dump(to_dict(config), sort_keys=False, width=110),
-        poses=Markup(json.dumps(poses, separators=(",", ":")).replace("<", "\\u003c")),
+        poses=script_json(skeleton() | {"samples": [sample.view for sample in samples]}),
     )
 
 

@@ -1,21 +1,19 @@
 """A dozen samples for the eye: crops, masks, skeletons and 3D poses, picked from best to worst."""
 
-import base64
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
 from digit import geometry, metrics, scoring
-from digit.figures import BONE_COLORS
 from digit.model.inference import Outputs, to_inputs
 from digit.model.network import Network
+from digit.pages.inline import bone_colors, data_uri, encode, label_png
 from digit.predictor.readout import read_out
 from digit.samples.dataset import Batch, HandDataset
-from digit.skeleton import BONES, HAND_TYPES, JOINT_HAND, JOINT_NAMES, LABEL_NAMES, ROOT_JOINTS, label_colors
+from digit.skeleton import BONES, HAND_TYPES, JOINT_HAND, JOINT_NAMES, ROOT_JOINTS
 
 DISPLAY_PX = 320
 PICKS = {"right": 3, "left": 3, "interacting": 6}
@@ -107,9 +105,9 @@ def gallery(model: Network, outputs: Outputs, dataset: HandDataset) -> list[Samp
             hand_type=HAND_TYPES[int(truth.hand_type[k] @ np.array([1, 2])) - 1],
             mean_mm=float(mean_mm[places[k]]),
             hands="right {:.2f}, left {:.2f}".format(*predictions.hand_probability[k]),
-            image=_jpeg(shown["image"][k].numpy()),
-            true_mask=_labels(shown["segm"][k].numpy()) if shown["segm_valid"][k] else None,
-            predicted_mask=_labels(predicted_labels[k]) if predicted_labels is not None else None,
+            image=data_uri(encode(shown["image"][k].numpy(), "jpeg", 88), "jpeg"),
+            true_mask=data_uri(label_png(shown["segm"][k].numpy()), "png") if shown["segm_valid"][k] else None,
+            predicted_mask=data_uri(label_png(predicted_labels[k]), "png") if predicted_labels is not None else None,
             true_bones=_bones(annotated_px[k], annotated[k]),
             predicted_bones=_bones(predicted_px[k], drawn[k]),
             view={
@@ -134,16 +132,6 @@ def _predict_labels(model: Network, batch: Batch) -> np.ndarray | None:
         return read_out(model(*to_inputs(batch, model.settings)), model.settings).parts
 
 
-def bone_colors() -> list[str]:
-    """(40) CSS colour of each bone."""
-    return [css_color(color) for color in BONE_COLORS]
-
-
-def css_color(rgb: np.ndarray) -> str:
-    """#rrggbb."""
-    return "#" + "".join(f"{int(channel):02x}" for channel in rgb)
-
-
 def _root_depths_mm(truth: metrics.Truth, predictions: metrics.Predictions, space: metrics.Space) -> np.ndarray:
     """(n, 2) depth of an annotated root, and the other root at the predicted distance from it."""
     annotated = truth.joints_cam_mm[:, list(ROOT_JOINTS), 2]
@@ -164,16 +152,3 @@ def _bones(joints_px: np.ndarray, known: np.ndarray) -> list[tuple[float, float,
         for (child, parent), color in zip(BONES, bone_colors(), strict=True)
         if known[child] and known[parent]
     ]
-
-
-def _jpeg(rgb: np.ndarray) -> str:
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
-
-
-def _labels(labels: np.ndarray) -> str:
-    """Labels (H, W) in their colours, background transparent."""
-    table = np.dstack([label_colors()[None, :, ::-1], np.full((1, len(LABEL_NAMES)), 255, np.uint8)])[0]
-    table[0] = 0
-    encoded = cv2.imencode(".png", table[labels], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()

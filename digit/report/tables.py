@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from digit.config import Config, Experiment
+from digit.pages.inline import css_color
 from digit.report.facts import ROOT_NAMES, Trained, duration
 from digit.report.published import PUBLISHED
-from digit.report.samples import css_color
 from digit.run.provenance import backbone_warning
 from digit.skeleton import LABEL_NAMES, PART_NAMES, PARTS_PER_HAND, label_colors
 

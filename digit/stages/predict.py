@@ -1,4 +1,4 @@
-"""Predict on any pictures, videos and cameras, without data set files: overlays and JSON."""
+"""Predict on any pictures, videos and cameras, without data set files: overlays, JSON, and a page of all."""
 
 import datetime
 from collections.abc import Sequence
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digit.detector.detector import HandDetector
+from digit.gallery.page import write_gallery
 from digit.hand.mano import load_hands
-from digit.model.network import require_images_alone
 from digit.model.shipped import shipped_weights
+from digit.pages.files import PAGE, SIGNS, picture_path, require_free
 from digit.predictor.boxes import read_boxes, unused_boxes
 from digit.predictor.camera import Intrinsics
-from digit.predictor.engine import Engine, require_probability
+from digit.predictor.engine import require_probability
 from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.inputs import Found, find_inputs, skipped_lines
 from digit.predictor.live import camera_frames, live_pictures, write_live
+from digit.predictor.opening import open_engine
 from digit.predictor.picture_files import Done, File, Job, predict_files
-from digit.predictor.predictor import load_model
-from digit.predictor.results import LINES_SUFFIX, SOFTWARE, as_text, result_names
+from digit.predictor.results import LINES_SUFFIX, SOFTWARE, result_names
 from digit.predictor.stream import Stream
 from digit.predictor.video_files import predict_video
 from digit.run import provenance
@@ -97,8 +97,8 @@ def predict(
             that come with the package.
         inputs: Pictures, videos, folders of them, or ``-``.
         output: Folder for ``<name>.pose.json`` and ``<name>.overlay.png``, with meshes for ``<name>.glb`` or
-            ``<name>.obj`` and ``<name>.mesh.png``, of videos ``<name>.poses.jsonl`` and
-            ``<name>.overlay.webm``; no file is replaced but those that an earlier prediction wrote.
+            ``<name>.obj`` and ``<name>.mesh.png``, of videos ``<name>.poses.jsonl`` and ``<name>.overlay.webm``, and
+            for ``index.html`` and the tables of all; no file is replaced but those that an earlier prediction wrote.
         options: What may be chosen.
 
     Raises:
@@ -111,10 +111,15 @@ def predict(
     found = find_inputs(inputs, options.recursive)
     boxes = _boxes(options, found)
     job = _job(shipped_weights() if checkpoint is None else checkpoint, boxes, options)
+    for name in SIGNS:
+        require_free(output / name)
     require_writable(output / "predict")
     names = result_names(found.names)
     pictures, videos = (
-        [File(name, source, output / names[name]) for name, source in sources.items()]
+        [
+            File(name, source, output / names[name], picture_path(output, names[name]))
+            for name, source in sources.items()
+        ]
         for sources in (found.pictures, found.videos)
     )
     done: list[Done] = []
@@ -133,6 +138,8 @@ def predict(
         sum(one.kept for one in done),
         stopped,
     )
+    if outcome.poses:
+        write_gallery(output, outcome.poses, outcome.failed)
     _tell(outcome, boxes if options.boxes else None, output)
     return outcome
 
@@ -177,29 +184,17 @@ def predict_camera(
 
 
 def _job(weights: Path, boxes: dict[str, Any] | None, options: Options) -> Job:
-    predictor = load_model(weights, preset=options.preset)
-    require_images_alone(predictor.network, str(weights))
-    checkpoint = as_text(weights.name)
-    detector = _detector() if boxes is None else None
+    engine = open_engine(weights, options.preset, options.hand_threshold, boxes is None)
     settings = {
         "software": SOFTWARE,
-        "checkpoint": [checkpoint, provenance.sha256(weights), options.preset],
+        "checkpoint": [engine.checkpoint, provenance.sha256(weights), options.preset],
         "hand_threshold": options.hand_threshold,
-        "detector": detector is not None,
+        "detector": engine.detector is not None,
     }
     meshes = None if options.mesh is None else HandMeshes(load_hands(options.hand_model), f".{options.mesh}")
     if meshes is not None:
         settings["mesh"] = meshes.settings
-    engine = Engine(predictor, detector, options.hand_threshold, checkpoint)
     return Job(engine, boxes, options.focal_px, settings, options.smooth, meshes)
-
-
-def _detector() -> HandDetector | None:
-    """What finds hands, if it is installed."""
-    if HandDetector.available():
-        return HandDetector()
-    log.warning("predict: the hand detector is not installed (make setup does it); whole pictures are predicted")
-    return None
 
 
 def _boxes(options: Options, found: Found) -> dict[str, Any] | None:
@@ -224,4 +219,5 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
     if outcome.stopped:
         log.warning("predict: stopped; run the same command again to go on")
     before = f", {outcome.kept} of them made before" if outcome.kept else ""
-    log.info("predict: %d inputs, results in %s%s", len(outcome.poses), output, before)
+    look = f"; look at {output / PAGE}" if outcome.poses else ""
+    log.info("predict: %d inputs, results in %s%s%s", len(outcome.poses), output, before, look)

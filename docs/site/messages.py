@@ -36,10 +36,12 @@ TOPICS = {
     "Training": ("training", "stages.train"),
     "Evaluation and report": ("metrics", "scoring", "report", "planning", "stages.evaluate", "stages.report"),
     "Your own pictures": (
+        "cli_pictures",
         "predictor",
         "detector",
         "mesh",
         "gallery",
+        "pages",
         "web",
         "figures",
         "stages.predict",

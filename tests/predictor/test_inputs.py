@@ -72,8 +72,8 @@ def test_a_picture_alone(folder):
 
 def test_a_folder_without_pictures_says_what_is_there(tmp_path):
     (tmp_path / "sub").mkdir()
-    (tmp_path / "clip.mov").write_bytes(b"\0\0\0\x14ftypqt  \0\0\0\0")
-    expected = r"holds no picture \(JPEG.*\)\n  - clip\.mov: no picture\n  - sub: a folder; -"
+    (tmp_path / "song.mp3").write_bytes(b"ID3\4\0\0\0\0\0\0")
+    expected = r"holds no picture \(JPEG.*\) and no video\n  - song\.mp3: no picture\n  - sub: a folder; -"
     with pytest.raises(UserError, match=expected):
         find_pictures(tmp_path)
 

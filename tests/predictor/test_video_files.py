@@ -49,6 +49,10 @@ def progress(items, *_):
     yield from items
 
 
+def file_of(name, source, base):
+    return File(name, source, base, base.parent / "views" / f"{base.name}.jpg")
+
+
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     return make_video(tmp_path_factory.mktemp("video") / "a.mp4")
@@ -63,7 +67,7 @@ def job(checkpoint):
 def whole(job, video, tmp_path_factory):
     """Results of a prediction that nobody stopped."""
     base = tmp_path_factory.mktemp("whole") / "a"
-    done = predict_video(job, File("a.mp4", video, base), progress)
+    done = predict_video(job, file_of("a.mp4", video, base), progress)
     assert done.failure is None and not done.kept
     return done.pose
 
@@ -79,10 +83,10 @@ def test_every_frame_has_a_line_and_a_drawing(whole, job, video):
     assert [line["crops"][0]["box"] for line in lines[:2]] == ["whole image", "tracked"]
     assert all(hand["track"] for line in lines for crop in line["crops"] for hand in crop["hands"].values())
     overlay = whole.with_name("a" + video_suffix())
-    assert sorted(path.name for path in whole.parent.iterdir()) == sorted([overlay.name, whole.name])
+    assert sorted(path.name for path in whole.parent.iterdir() if path.is_file()) == sorted([overlay.name, whole.name])
     drawn = list(Video(overlay).frames())
     assert len(drawn) == FRAMES and drawn[0].pixels.shape[1] / drawn[0].pixels.shape[0] == pytest.approx(4 / 3, 0.01)
-    again = predict_video(job, File("a.mp4", video, whole.with_name("a")), progress)
+    again = predict_video(job, file_of("a.mp4", video, whole.with_name("a")), progress)
     assert again.kept and again.pose == whole
 
 
@@ -103,11 +107,11 @@ def test_it_goes_on_after_any_end(whole, job, video, tmp_path):
     partial = tmp_path / "a.partial.jsonl"
     for most in (0, 4, FRAMES + 1):  # before the first line, in the middle, and while it is drawn
         with pytest.raises(Killed):
-            predict_video(job, File("a.mp4", video, base), stop_after(most))
+            predict_video(job, file_of("a.mp4", video, base), stop_after(most))
         with partial.open("ab") as file:
             file.write(b'{"format":"digit.pose/2","im')  # the line that was being written
-        assert [path.name for path in tmp_path.iterdir()] == [partial.name]
-    done = predict_video(job, File("a.mp4", video, base), progress)
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [partial.name]
+    done = predict_video(job, file_of("a.mp4", video, base), progress)
     assert not partial.exists()
     for found, expected in zip(records(done.pose), records(whole), strict=True):
         assert found["frame"] == expected["frame"] and found["time_s"] == expected["time_s"]
@@ -124,7 +128,7 @@ def test_only_frames_that_are_missing_are_predicted_again(job, video, tmp_path, 
     monkeypatch.setattr(
         Engine, "predict", lambda self, own, places: seen.append(own[0].frame) or predict(self, own, places)
     )
-    file = File("a.mp4", video, tmp_path / "a")
+    file = file_of("a.mp4", video, tmp_path / "a")
 
     def stop(items, *_):
         for k, item in enumerate(items):
@@ -147,7 +151,7 @@ def test_a_video_that_is_cut_off_has_the_results_of_its_beginning(job, tmp_path)
     path = make_video(tmp_path / "cut.avi", 30, "MJPG")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    file = File("cut.avi", path, tmp_path / "cut")
+    file = file_of("cut.avi", path, tmp_path / "cut")
     for kept in (False, True):
         done = predict_video(job, file, progress)
         count = len(records(done.pose))
@@ -163,7 +167,7 @@ def test_what_is_no_video_is_said(job, tmp_path):
         ("noise.mp4", "cannot be opened as a video"),
         ("gone.mp4", "does not exist"),
     ):
-        done = predict_video(job, File(name, tmp_path / name, tmp_path / "out" / "x"), progress)
+        done = predict_video(job, file_of(name, tmp_path / name, tmp_path / "out" / "x"), progress)
         assert done.pose is None and name in done.failure and message in done.failure
     assert not (tmp_path / "out").exists()
 
@@ -171,7 +175,7 @@ def test_what_is_no_video_is_said(job, tmp_path):
 def test_files_of_others_are_not_replaced(job, video, tmp_path):
     for name in ("a.overlay.webm", "a.poses.jsonl", "a.partial.jsonl"):
         (tmp_path / name).write_text("mine\n")
-        done = predict_video(job, File("a.mp4", video, tmp_path / "a"), progress)
+        done = predict_video(job, file_of("a.mp4", video, tmp_path / "a"), progress)
         assert f"{name}: is there and was not written by digit" in done.failure
         assert (tmp_path / name).read_text() == "mine\n"
         (tmp_path / name).unlink()
@@ -179,10 +183,10 @@ def test_files_of_others_are_not_replaced(job, video, tmp_path):
 
 def test_given_boxes_hold_for_all_frames(job, video, tmp_path):
     boxes = {"a.mp4": [[4, 4, 20, 20], [30, 10, 20, 20]]}
-    done = predict_video(replace(job, boxes=boxes), File("a.mp4", video, tmp_path / "a"), progress)
+    done = predict_video(replace(job, boxes=boxes), file_of("a.mp4", video, tmp_path / "a"), progress)
     assert {tuple(crop["box"] for crop in line["crops"]) for line in records(done.pose)} == {("given", "given")}
     beside = replace(job, boxes={"a.mp4": [500, 0, 9, 9]})
-    failed = predict_video(beside, File("a.mp4", video, tmp_path / "b"), progress)
+    failed = predict_video(beside, file_of("a.mp4", video, tmp_path / "b"), progress)
     assert "a.mp4: the box [500, 0, 9, 9] does not touch the picture" in failed.failure
 
 

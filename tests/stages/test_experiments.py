@@ -119,7 +119,8 @@ def test_a_network_without_parts_predicts_and_exports(evaluated_run, tmp_path):
     assert predict(checkpoint, [image], tmp_path / "out").poses[0].is_file()
     export_network(checkpoint, tmp_path / "network.onnx", "tiny")
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
-    assert [output.name for output in session.get_outputs()] == ["joint_xyz", "rel_root_depth", "hand_logits"]
+    outputs = [output.name for output in session.get_outputs()]
+    assert outputs == ["joint_xyz", "rel_root_depth", "hand_logits", "joint_confidence"]
     pictures = torch.rand(3, 3, 64, 64)
     with torch.inference_mode():
         expected = load_network(checkpoint)(pictures).joint_xyz

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from digit import geometry, scoring
 from digit.cli import app
+from digit.pages.files import FOLDER, PAGE, is_own
 from digit.run.errors import UserError
 from digit.samples.index import open_index
 from digit.stages import predict as stage
@@ -65,7 +66,9 @@ def predict(checkpoint, image, output, boxes=None, **options):
 
 
 def names(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """Files below a folder, those of the page of a run aside."""
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return [path.as_posix() for path in files if not is_own(folder / path)]
 
 
 def digests(folder):
@@ -76,6 +79,12 @@ def crop_of(path):
     """The only crop of a pose file."""
     (crop,) = json.loads(path.read_text())["crops"]
     return crop
+
+
+def without_numbers(text):
+    """A text with marks in the place of its decimal numbers, and these."""
+    decimal = r"-?\d+\.\d+(?:e-?\d+)?"
+    return re.sub(decimal, "#", text), [float(number) for number in re.findall(decimal, text)]
 
 
 def joints(path):
@@ -141,16 +150,37 @@ def test_results_never_take_the_place_of_other_files(checkpoint, pictures):
         f"{name}{kind}" for name in ("a.png", "A.JPG", "b") for kind in (".overlay.png", ".pose.json")
     }
     again = predict(checkpoint, pictures, pictures)
-    assert again.poses == outcome.poses and again.found.own_results == 6 and digests(pictures) == first
+    assert again.poses == outcome.poses and again.found.own_results == 9 and digests(pictures) == first
+
+
+def test_a_page_shows_the_run_and_is_no_input_of_the_next(checkpoint, pictures):
+    (pictures / "cut.png").write_bytes((pictures / "a.png").read_bytes()[:200])
+    outcome = predict(checkpoint, pictures, pictures, hand_threshold=0.0, recursive=True)
+    page = (pictures / "index.html").read_text()
+    assert "4 hands in 2 pictures" in page and "1 picture has no result" in page and "cut.png: is damaged" in page
+    assert len((pictures / "joints.csv").read_text().splitlines()) == 1 + 4 * 21
+    assert len(json.loads((pictures / "keypoints.coco.json").read_text())["annotations"]) == 4
+    again = predict(checkpoint, pictures, pictures, hand_threshold=0.0, recursive=True)
+    assert again.poses == outcome.poses and again.kept == 2 and (pictures / "index.html").read_text() == page
+    (pictures / FOLDER / "a.jpg").unlink()
+    assert predict(checkpoint, pictures, pictures, hand_threshold=0.0, recursive=True).kept == 1
+    assert (pictures / FOLDER / "a.jpg").is_file()
+
+
+def test_a_page_of_somebody_else_is_in_the_way_of_all(checkpoint, pictures):
+    (pictures / "index.html").write_text("<p>mine")
+    with pytest.raises(UserError, match=r"index\.html: is there and was not written by digit"):
+        predict(checkpoint, pictures, pictures)
+    assert names(pictures) == ["a.png", "b.jpg", "index.html"]
 
 
 def test_finished_results_are_kept_while_file_and_settings_are_the_same(checkpoint, pictures, tmp_path):
     out, others = tmp_path / "out", {"hand_threshold": 0.0}
     first = predict(checkpoint, pictures, out)
-    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    before = {name: (out / name).stat().st_mtime_ns for name in names(out)}
     again = predict(checkpoint, pictures, out)
     assert (first.kept, again.kept, again.poses) == (0, 2, first.poses)
-    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert {name: (out / name).stat().st_mtime_ns for name in names(out)} == before
     (out / "a.overlay.png").unlink()
     cv2.imwrite(str(pictures / "b.jpg"), np.zeros((9, 9, 3), np.uint8))
     assert predict(checkpoint, pictures, out).kept == 0, "one overlay is gone, the other picture is another one"
@@ -177,14 +207,23 @@ def test_a_killed_run_goes_on_to_the_same_files(checkpoint, tmp_path):
     process = subprocess.Popen(
         [*command, tmp_path / "out"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and len(list((tmp_path / "out").glob("*.json"))) < 3:
+    while process.poll() is None and len(list((tmp_path / "out").glob("*.pose.json"))) < 3:
         time.sleep(0.005)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert len(list((tmp_path / "out").glob("*.json"))) < 36, "killed too late to show anything"
+    assert len(list((tmp_path / "out").glob("*.pose.json"))) < 36, "killed too late to show anything"
     assert subprocess.run([*command, tmp_path / "out"], cwd=ROOT, capture_output=True, check=False).returncode == 1
-    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+    assert names(tmp_path / "out") == names(tmp_path / "whole")
     assert len(names(tmp_path / "out")) == 72
+    for name in names(tmp_path / "out"):
+        found, expected = (tmp_path / folder / name for folder in ("out", "whole"))
+        if name.endswith(".png"):
+            assert found.read_bytes() == expected.read_bytes()
+        else:  # a network's last bits depend on how many pictures it sees at once, so the last decimal may
+            one, other = (without_numbers(path.read_text()) for path in (found, expected))
+            assert one[0] == other[0]
+            np.testing.assert_allclose(one[1], other[1], rtol=1e-5, atol=1.01e-3)
+    assert (tmp_path / "out" / PAGE).read_bytes() == (tmp_path / "whole" / PAGE).read_bytes()
 
 
 def test_ctrl_c_keeps_what_is_finished(checkpoint, pictures, tmp_path, monkeypatch):
@@ -342,7 +381,7 @@ def test_names_of_any_bytes_get_results(checkpoint, tmp_path):
         (tmp_path / "in" / os.fsdecode(name)).write_bytes(png)
     status, _, error = digit(tmp_path / "in", "--checkpoint", checkpoint, "--output", tmp_path / "out")
     assert (status, error) == (0, "")
-    assert {os.fsencode(path.name) for path in (tmp_path / "out").glob("*.json")} == {
+    assert {os.fsencode(path.name) for path in (tmp_path / "out").glob("*.pose.json")} == {
         b"m\xe4dchen.pose.json",
         "\u624b {x} $HOME.pose.json".encode(),
         b"new\nline.pose.json",

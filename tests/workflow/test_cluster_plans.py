@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "workflow" / "configs" / "paper.yaml"
 SLURM = ("--profile", ROOT / "profiles" / "slurm")
 HERE = ("--cores", "64")
-NO_DEMO = "finetuned: null, shipped: null, from_scratch: null"
+NO_DEMO = "finetuned: null, shipped: null, tiny: null"
 
 
 def _jobs(folder, *arguments):

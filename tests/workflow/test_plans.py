@@ -22,7 +22,7 @@ def test_the_weights_that_ship_are_made_by_one_command(planned, snakemake, tmp_p
     expected = {"synthesize": 1, "images_shard": 12, "parts_shard": 12, "train_experiment": 1, "report": 1}
     assert {name: jobs[name] for name in expected} == expected and jobs["evaluate_experiment"] == 2
     listing = snakemake(tmp_path, "--dry-run", *weights)
-    assert "Training small" in listing and "Training f" not in listing
+    assert "Training small" in listing and "Training tiny" not in listing
 
 
 def test_each_target_plans_what_it_needs_and_no_more(planned, tmp_path):
@@ -46,7 +46,7 @@ def test_the_paper_on_a_folder_in_the_release_layout(planned, snakemake, tiny_re
     assert jobs["images_shard"] == jobs["parts_shard"] == 3 * 64
     assert jobs["train_experiment"] == 1 and jobs["evaluate_experiment"] == 4
     listing = snakemake(tmp_path / "run", "--dry-run", *overlay)
-    assert "Training digit" in listing and "Training f" not in listing
+    assert "Training digit" in listing and "Training tiny" not in listing
 
 
 def test_given_weights_need_neither_training_nor_its_data(planned, tiny_release, tmp_path):

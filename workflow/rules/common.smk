@@ -20,13 +20,16 @@ try:
         if path.suffix in (".yaml", ".yml"):
             read_document(path)
     RUN = resolve(config)
+    GIVEN = {name: str(weights_path(one.load_ckpt)) for name, one in RUN.experiments.items() if one.load_ckpt}
+    STARTED_FROM = {
+        name: str(weights_path(one.training.load_from)) for name, one in RUN.experiments.items() if one.training.load_from
+    }
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 LAYOUT = Layout.of(RUN)
 SYNTHETIC = RUN.data.source == "synthetic"
-TRAINED = [name for name, settings in RUN.experiments.items() if settings.load_ckpt is None]
-GIVEN = [name for name in RUN.experiments if name not in TRAINED]
+TRAINED = [name for name in RUN.experiments if name not in GIVEN]
 USED_SPLITS = [s for s in SPLITS if s in RUN.evaluate.splits or (TRAINED and s in ("train", "val"))]
 SHARDS = range(RUN.data.shards)
 
@@ -52,18 +55,10 @@ def present(*paths):
     return [path for path in paths if path and os.path.exists(path)]
 
 
-def weights_file(given):
-    """The file of weights that a configuration names, or none."""
-    try:
-        return None if given is None else str(weights_path(given))
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def given_files(experiment):
+def given_files(name):
     """What a training begins with, if that lies in files of the user's."""
-    training = experiment.training
-    return present(experiment.model.pretrained, weights_file(training.load_from), training.resume_ckpt)
+    experiment = RUN.experiments[name]
+    return present(experiment.model.pretrained, STARTED_FROM.get(name), experiment.training.resume_ckpt)
 
 
 def original_files(*paths):

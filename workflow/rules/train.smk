@@ -11,7 +11,7 @@ rule train_experiment:
         **samples("train"),
         **samples("val"),
         settings=LAYOUT.settings("experiments/{experiment}"),
-        weights=lambda wildcards: given_files(RUN.experiments[wildcards.experiment]),
+        weights=lambda wildcards: given_files(wildcards.experiment),
     output:
         best=LAYOUT.train("{experiment}") / "best.ckpt",
         last=LAYOUT.train("{experiment}") / "last.ckpt",
@@ -49,7 +49,7 @@ rule adopt_weights:
     input:
         settings=LAYOUT.settings("experiments/{experiment}"),
         # Not filtered by present(): that the file is missing is said by a dry run, not after hours of other jobs.
-        weights=lambda wildcards: weights_file(RUN.experiments[wildcards.experiment].load_ckpt),
+        weights=lambda wildcards: GIVEN[wildcards.experiment],
     output:
         best=LAYOUT.train("{experiment}") / "best.ckpt",
         config=LAYOUT.train("{experiment}") / "config.yaml",

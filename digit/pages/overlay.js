@@ -1,0 +1,54 @@
+// What is known of one picture (an entry of digit/pages/entry.py), over the picture and as layers of the 3D viewer.
+
+// The 42 joints of a crop, null where a hand is absent; key is "px" or "cam".
+function jointsOf(crop, key) {
+  return crop.hands.flatMap((hand) => hand[key] || Array(21).fill(null));
+}
+
+function layersOf(entry) {
+  return entry.crops.flatMap((crop) => [
+    { points: jointsOf(crop, "cam") },
+    ...crop.hands.filter((hand) => hand.mesh).map((hand) => ({ points: [], mesh: hand.mesh })),
+  ]);
+}
+
+// Parts and bones of all hands into an <svg> that lies over the picture.
+function drawEntry(svg, entry, { bones, colors }) {
+  svg.setAttribute("viewBox", `-0.5 -0.5 ${entry.width} ${entry.height}`);
+  const parts = entry.crops.filter((crop) => crop.parts).map(({ parts: { image, matrix } }) =>
+    shape("image", { class: "parts", href: image, transform: `matrix(${matrix.join()})` }),
+  );
+  const lines = entry.crops.flatMap((crop) => {
+    const points = jointsOf(crop, "px");
+    const ends = bones.map(([child, parent], k) => [points[child], points[parent], colors[k]]);
+    const drawn = ends.filter(([child, parent]) => child && parent);
+    return [...drawn.map((bone) => bar(bone, "halo")), ...drawn.map((bone) => bar(bone, "bone"))];
+  });
+  svg.replaceChildren(...parts, ...lines);
+}
+
+function bar([child, parent, color], kind) {
+  const ends = { x1: parent[0], y1: parent[1], x2: child[0], y2: child[1] };
+  return shape("line", { class: kind, ...ends, ...(kind === "bone" && { stroke: color }) });
+}
+
+function shape(name, attributes) {
+  const item = document.createElementNS("http://www.w3.org/2000/svg", name);
+  Object.entries(attributes).forEach((pair) => item.setAttribute(...pair));
+  return item;
+}
+
+// Which layers are drawn: checkboxes with data-layer, all of one layer together, set classes on <body>.
+function bindLayers() {
+  const boxes = [...document.querySelectorAll("input[data-layer]")];
+  const apply = (layer, on) => {
+    boxes.filter((box) => box.dataset.layer === layer).forEach((box) => (box.checked = on));
+    document.body.classList.toggle(`without-${layer}`, !on);
+  };
+  boxes.forEach((box) => box.addEventListener("change", () => apply(box.dataset.layer, box.checked)));
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), select")) return;
+    const box = boxes.find((each) => each.dataset.key === event.key.toLowerCase());
+    if (box) apply(box.dataset.layer, !box.checked);
+  });
+}

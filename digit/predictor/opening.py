@@ -1,0 +1,36 @@
+"""An engine from a file of weights, with what finds hands."""
+
+from pathlib import Path
+
+from digit.detector.detector import HandDetector
+from digit.model.network import require_images_alone
+from digit.predictor.engine import Engine, require_probability
+from digit.predictor.predictor import load_model
+from digit.predictor.results import as_text
+from digit.run.console import log
+
+
+def open_engine(weights: Path, preset: str = "paper", hand_threshold: float = 0.5, detect: bool = True) -> Engine:
+    """Load a network for prediction, on a GPU if there is one.
+
+    Args:
+        weights: one of our checkpoints, the released weights or a checkpoint of the original.
+        preset: size of the network where the checkpoint does not say.
+        hand_threshold: a hand below this probability counts as absent.
+        detect: whether hands are found; a log line says when the detector is not installed.
+
+    Raises:
+        UserError: when the checkpoint is a wrong one, also one that needs masks, or the threshold is no probability.
+    """
+    require_probability(hand_threshold)
+    predictor = load_model(weights, preset=preset)
+    require_images_alone(predictor.network, str(weights))
+    return Engine(predictor, _detector() if detect else None, hand_threshold, as_text(weights.name))
+
+
+def _detector() -> HandDetector | None:
+    """What finds hands, if it is installed."""
+    if HandDetector.available():
+        return HandDetector()
+    log.warning("the hand detector is not installed (make setup does it); whole pictures are predicted")
+    return None
