@@ -1,5 +1,7 @@
 """Shaded hands over their picture."""
 
+from itertools import compress
+
 import numpy as np
 
 from digit.figures import upscale
@@ -35,6 +37,8 @@ NEAREST_MM = 20.0
 """A hand of which anything is nearer to the camera is not drawn."""
 
 SHADOWS = Shadows(texel_mm=0.8, offset_mm=1.2, tolerance_mm=1.5)
+SHADOW_REACH_MM = 500.0
+"""Hands whose middles are nearer than this shade one another; a map of shadows is never much larger."""
 SOFTNESS = np.array([0.35, 0.30, 0.28])
 """How far light bleeds past the terminator, in red, green and blue."""
 SPREAD = np.array([5, 4, 4])
@@ -93,8 +97,16 @@ class MeshPainter:
         shown = np.flatnonzero(fits.fitted & before)
         if not len(shown):
             return picture
-        vertices, faces, albedo = self._join(fits, shown)
-        colors = _shade(vertices, faces, albedo)
+        surfaces = [self._surface(fits, row) for row in shown]
+        middles = fits.vertices_cam_mm[shown].mean(axis=1)
+        near = np.linalg.norm(middles[:, None] - middles, axis=2) < SHADOW_REACH_MM
+        colors = np.concatenate(
+            [
+                _shade(*surface, *_joined(list(compress(surfaces, neighbours))), COLORS[fits.side[row]])
+                for row, surface, neighbours in zip(shown, surfaces, near, strict=True)
+            ]
+        )
+        vertices, faces = _joined(surfaces)
         focal_px, princpt_px = np.asarray(focal_px) * scale, (np.asarray(princpt_px) + 0.5) * scale - 0.5
         size_px = (picture.shape[1], picture.shape[0])
         layer, window = draw(vertices, faces, colors, focal_px, princpt_px, size_px, SAMPLES, closed=True)
@@ -103,29 +115,38 @@ class MeshPainter:
         picture[window] = np.round(to_srgb(below) * 255).astype(np.uint8)
         return picture
 
-    def _join(self, fits: Fits, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Vertices (V, 3), faces (F, 3) and albedo (V, 3) of some hands as one mesh."""
-        vertices, faces, albedo, count = [], [], [], 0
-        for row in rows:
-            matrix, own_faces = self._surfaces[fits.side[row]]
-            vertices.append(matrix @ seal(fits.vertices_cam_mm[row]))
-            faces.append(own_faces + count)
-            albedo.append(np.tile(to_linear(np.array(COLORS[fits.side[row]], np.float32)), (matrix.shape[0], 1)))
-            count += matrix.shape[0]
-        return np.concatenate(vertices), np.concatenate(faces), np.concatenate(albedo)
+    def _surface(self, fits: Fits, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (V, 3) and faces (F, 3) of a hand, fine and closed."""
+        matrix, faces = self._surfaces[fits.side[row]]
+        return matrix @ seal(fits.vertices_cam_mm[row]), faces
 
 
-def _shade(vertices: np.ndarray, faces: np.ndarray, albedo: np.ndarray) -> np.ndarray:
-    """Linear light (V, 3) float32 that a camera at the origin gets from each vertex."""
+def _joined(surfaces: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Several meshes as one."""
+    starts = np.cumsum([0, *(len(vertices) for vertices, _ in surfaces)])
+    faces = [faces + start for (_, faces), start in zip(surfaces, starts, strict=False)]
+    return np.concatenate([vertices for vertices, _ in surfaces]), np.concatenate(faces)
+
+
+def _shade(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    shading_vertices: np.ndarray,
+    shading_faces: np.ndarray,
+    color: tuple[float, float, float],
+) -> np.ndarray:
+    """Linear light (V, 3) float32 that a camera at the origin gets from each vertex of a hand, itself in its shade."""
     lights, normals = _lights(), vertex_normals(vertices, faces)
-    visibility = light_visibility(vertices, normals, vertices, faces, lights.directions, SHADOWS, closed=True)
+    visibility = light_visibility(
+        vertices, normals, shading_vertices, shading_faces, lights.directions, SHADOWS, closed=True
+    )
     light = gather_light(normals, lights.directions, lights.radiance, visibility, SOFTNESS) + AMBIENT
     light = diffuse_light(light, faces, SPREAD)
     gloss = np.full(len(vertices), GLOSS)
     return add_highlights(
         vertices,
         normals,
-        (albedo * light).astype(np.float32),
+        (to_linear(np.array(color)) * light).astype(np.float32),
         light,
         np.zeros(3),
         lights.directions,

@@ -1,5 +1,7 @@
 """Shaded hands over pictures."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,28 @@ def test_the_nearer_hand_hides_the_other(hands, painter):
     reddish = alone[..., 0].astype(int) - alone[..., 2] > 20
     assert reddish.sum() > 500
     assert (both[..., 0].astype(int) - both[..., 2] > 10)[reddish].mean() > 0.98
+
+
+def test_a_hand_far_behind_changes_nothing_of_the_near_one(hands, painter):
+    near, far_mm = (0, 0, 500), (0, 0, 1e6)
+    alone = painter(IMAGE, fitted(hands, [near], ["right"]), FOCAL_PX, PRINCPT_PX)
+    tracemalloc.start()
+    both = painter(IMAGE, fitted(hands, [far_mm, near], ["left", "right"]), FOCAL_PX, PRINCPT_PX)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(both, alone)
+    assert peak_bytes < 100e6
+
+
+def test_hands_shade_one_another(hands, painter):
+    below = [(0, 0, 600), (-40, -60, 560)]
+    alone, both = (
+        painter(np.zeros_like(IMAGE), fitted(hands, below[:count], HANDS[:count]), FOCAL_PX, PRINCPT_PX).astype(int)
+        for count in (1, 2)
+    )
+    still_red = (both[..., 0] - both[..., 2] > 0) & (alone[..., 0] > 60)
+    darker = (alone - both)[still_red][:, 0] > 40
+    assert still_red.sum() > 300 and darker.mean() > 0.1
 
 
 def test_absent_hands_and_those_behind_the_camera_are_not_drawn(hands, painter):
