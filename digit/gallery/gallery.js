@@ -1,6 +1,6 @@
 // Cards, table and the dialog that shows one picture large.
 (() => {
-  const { entries, ...bones } = JSON.parse(document.getElementById("data").textContent);
+  const { entries, surfaces, ...bones } = JSON.parse(document.getElementById("data").textContent);
   const JOINTS = ["thumb", "index", "middle", "ring", "pinky"].flatMap((finger) => [4, 3, 2, 1].map((k) => finger + k)).concat("wrist");
   const HANDS = ["right", "left"];
   const byId = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@
   let current = null;
   let viewer = null;
 
-  bindLayers();
+  bindLayers(() => dialog.open && turn(entries[current]));
 
   // Parts and skeletons are drawn when a card comes near the window.
   const near = new IntersectionObserver(
@@ -47,7 +47,9 @@
     const stage = dialog.querySelector(".stage");
     stage.style.setProperty("--shape", entry.width / entry.height);
     show(byId("large"), entry.picture, cards[number].querySelector("img"));
-    drawEntry(stage.querySelector("svg"), entry, bones);
+    const drawing = stage.querySelector("svg");
+    drawEntry(drawing, entry, bones);
+    if (entry.shaded) drawing.append(shape("image", { class: "meshes", href: entry.shaded, width: "100%", height: "100%", x: -0.5, y: -0.5 }));
     const film = byId("film");
     film.hidden = !entry.video;
     stage.hidden = Boolean(entry.video);
@@ -62,15 +64,20 @@
     byId("before").disabled = shown[0] === number;
     byId("after").disabled = shown.at(-1) === number;
     if (!dialog.open) dialog.showModal();
-    if (viewer) viewer.show(layersOf(entry));
-    else viewer = viewHands(dialog.querySelector("canvas"), bones, layersOf(entry));
+    turn(entry);
+  }
+
+  function turn(entry) {
+    const layers = layersOf(entry, document.body.classList.contains("without-meshes") ? null : surfaces);
+    if (viewer) viewer.show(layers);
+    else viewer = viewHands(dialog.querySelector("canvas"), bones, layers);
   }
 
   // The hands of a video turn with it.
   byId("film").addEventListener("timeupdate", ({ target }) => {
     const { moments } = entries[current];
     const now = moments?.findLast(({ t }) => t <= target.currentTime + 0.01);
-    if (now) viewer.show(layersOf(now));
+    if (now) turn(now);
   });
 
   // The small picture while the large one loads, and where the page has been moved without its folder.

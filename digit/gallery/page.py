@@ -1,7 +1,7 @@
 """``index.html``: what one run predicted, to look through, with everything to download."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,20 +13,23 @@ from markupsafe import Markup
 
 from digit import __version__
 from digit.gallery.coco import write_coco
+from digit.gallery.meshes import add_meshes, surfaces
 from digit.gallery.records import Records, is_video, moments, shown_record
 from digit.gallery.tables import write_csv, write_mano
 from digit.pages import files
 from digit.pages.entry import CAM, described, entry_of, present_hands
 from digit.pages.inline import script_json, shared, skeleton
 from digit.pages.views import read_thumbnail
+from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.overlay_video import KINDS
-from digit.predictor.results import LINES_SUFFIX, OVERLAY_SUFFIX, POSE_SUFFIX
+from digit.predictor.results import LINES_SUFFIX, MESH_SUFFIX, OVERLAY_SUFFIX, POSE_SUFFIX
 from digit.run.files import remove, replacing
 
 HERE = Path(__file__).parent
 THREADS = 4
 RESULTS = {
     OVERLAY_SUFFIX: "overlay",
+    MESH_SUFFIX: "shaded meshes",
     **dict.fromkeys(KINDS, "overlay video"),
     POSE_SUFFIX: "pose (JSON)",
     LINES_SUFFIX: "poses (JSON Lines)",
@@ -34,6 +37,7 @@ RESULTS = {
     ".obj": "meshes (OBJ)",
 }
 """What the files beside a pose are called on the page, by what follows the picture's name."""
+MESHES = (MESH_SUFFIX, ".glb", ".obj")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ class View:
     """Of its width."""
 
 
-def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = ()) -> Path:
+def write_gallery(
+    output: Path, poses: Sequence[Path], failed: Sequence[str] = (), meshes: HandMeshes | None = None
+) -> Path:
     """Write the page of a run, and its poses as CSV, COCO keypoints and, where meshes were fitted, MANO parameters.
 
     Args:
@@ -60,6 +66,8 @@ def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = (
         poses: the run's pose files and files of lines below it, each with a picture at
             :func:`digit.pages.files.picture_path`.
         failed: a sentence for each picture without a result.
+        meshes: what the run fitted; without it, meshes that lie beside the poses are those of another run, and not
+            shown.
 
     Returns:
         The page.
@@ -72,24 +80,37 @@ def write_gallery(output: Path, poses: Sequence[Path], failed: Sequence[str] = (
     if not write_mano(output / files.MANO, Records(poses)):
         remove(output / files.MANO)
     with ThreadPoolExecutor(THREADS) as pool:
-        views = list(pool.map(partial(_view, output), poses))
+        views = list(pool.map(partial(_view, output, () if meshes is None else meshes.kinds), poses))
+    if meshes is not None:
+        pictures = [view for view in views if view.record["frame"] is None]
+        add_meshes([view.entry for view in pictures], [view.record for view in pictures], meshes.hands)
     with replacing(output / files.PAGE) as temporary:
-        temporary.write_text(_render(output, views, failed), encoding="utf-8")
+        temporary.write_text(_render(output, views, failed, meshes), encoding="utf-8")
     return output / files.PAGE
 
 
-def _view(output: Path, pose: Path) -> View:
-    """What the page shows of a picture or a video; its results have the name of its pose file."""
+def _view(output: Path, of_meshes: Collection[str], pose: Path) -> View:
+    """What the page shows of a picture or a video; its results have the name of its pose file.
+
+    Args:
+        output: folder of the results.
+        of_meshes: suffixes of the files of meshes that the run writes.
+        pose: pose file or file of lines.
+    """
     record = shown_record(pose)
     name = pose.relative_to(output).as_posix().removesuffix(POSE_SUFFIX).removesuffix(LINES_SUFFIX)
     base = pose.name.removesuffix(POSE_SUFFIX).removesuffix(LINES_SUFFIX)
-    beside = {suffix: pose.with_name(base + suffix) for suffix in RESULTS}
+    fitted = any(known.get("mano") for *_, known in present_hands(record))
+    suffixes = [suffix for suffix in RESULTS if suffix not in MESHES or (fitted and suffix in of_meshes)]
+    beside = {suffix: pose.with_name(base + suffix) for suffix in suffixes}
     linked = {suffix: files.link(path, output) for suffix, path in beside.items() if path.is_file()}
     picture = files.picture_path(output, name)
     links: dict[str, Any] = {
         "picture": files.link(picture, output),
         "files": {RESULTS[suffix]: link for suffix, link in linked.items()},
     }
+    if MESH_SUFFIX in linked:
+        links["shaded"] = linked[MESH_SUFFIX]
     if is_video(pose):
         links |= {"video": next((linked[kind] for kind in KINDS if kind in linked), None), "moments": moments(pose)}
     return View(
@@ -101,11 +122,12 @@ def _view(output: Path, pose: Path) -> View:
     )
 
 
-def _render(output: Path, views: Sequence[View], failed: Sequence[str]) -> str:
+def _render(output: Path, views: Sequence[View], failed: Sequence[str], meshes: HandMeshes | None) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((HERE / "page.html").read_text())
     records = [view.record for view in views]
     exports = {files.CSV: "a row per joint", files.COCO: "COCO keypoints", files.MANO: "MANO parameters"}
+    drawn = None if meshes is None else surfaces(meshes.hands)
     return template.render(
         version=__version__,
         views=views,
@@ -117,7 +139,8 @@ def _render(output: Path, views: Sequence[View], failed: Sequence[str]) -> str:
         rows=[row for number, view in enumerate(views) for row in _rows(number, view.record)],
         style=Markup(shared("style.css") + (HERE / "style.css").read_text()),
         script=Markup(shared("viewer.js") + shared("overlay.js") + (HERE / "gallery.js").read_text()),
-        data=script_json(skeleton() | {"entries": [view.entry for view in views]}),
+        surfaces=drawn,
+        data=script_json(skeleton() | {"surfaces": drawn, "entries": [view.entry for view in views]}),
     )
 
 

@@ -5,11 +5,18 @@ function jointsOf(crop, key) {
   return crop.hands.flatMap((hand) => hand[key] || Array(21).fill(null));
 }
 
-function layersOf(entry) {
+// surfaces are { faces, color } of the right and the left hand's mesh; none where no meshes were fitted or shall be seen.
+function layersOf(entry, surfaces) {
   return entry.crops.flatMap((crop) => [
     { points: jointsOf(crop, "cam") },
-    ...crop.hands.filter((hand) => hand.mesh).map((hand) => ({ points: [], mesh: hand.mesh })),
+    ...crop.hands.flatMap(({ mesh }, side) => (mesh && surfaces ? [{ points: [], mesh: meshOf(mesh, surfaces[side]) }] : [])),
   ]);
+}
+
+// The mesh of a hand, whose vertices come as 16-bit numbers in base64: tenths of a mm from the middle.
+function meshOf({ middle, tenths }, surface) {
+  const bytes = Uint8Array.from(atob(tenths), (letter) => letter.charCodeAt(0));
+  return { ...surface, vertices: Array.from(new Int16Array(bytes.buffer), (value, k) => middle[k % 3] + value / 10) };
 }
 
 // Parts and bones of all hands into an <svg> that lies over the picture.
@@ -39,11 +46,12 @@ function shape(name, attributes) {
 }
 
 // Which layers are drawn: checkboxes with data-layer, all of one layer together, set classes on <body>.
-function bindLayers() {
+function bindLayers(changed = () => {}) {
   const boxes = [...document.querySelectorAll("input[data-layer]")];
   const apply = (layer, on) => {
     boxes.filter((box) => box.dataset.layer === layer).forEach((box) => (box.checked = on));
     document.body.classList.toggle(`without-${layer}`, !on);
+    changed();
   };
   boxes.forEach((box) => box.addEventListener("change", () => apply(box.dataset.layer, box.checked)));
   document.addEventListener("keydown", (event) => {

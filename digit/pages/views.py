@@ -23,17 +23,18 @@ def save_view(path: Path, image: np.ndarray) -> None:
 
 def large(image: np.ndarray) -> bytes:
     """A picture (H, W, 3) as the JPEG that a page shows."""
-    content = encode(_fitting(image, LARGE_PX), "jpeg", LARGE_QUALITY)
+    content = encode(fitting(image, LARGE_PX), "jpeg", LARGE_QUALITY)
     return PICTURE_START + content[2:]
 
 
 def read_thumbnail(path: Path) -> str:
     """What :func:`save_view` kept, made small, as a link that holds it."""
     picture = simplejpeg.decode_jpeg(path.read_bytes(), "RGB", min_width=SMALL_PX, min_height=SMALL_PX)
-    return data_uri(encode(_fitting(picture, SMALL_PX), "webp", SMALL_QUALITY), "webp")
+    return data_uri(encode(fitting(picture, SMALL_PX), "webp", SMALL_QUALITY), "webp")
 
 
-def _fitting(image: np.ndarray, side: int) -> np.ndarray:
+def fitting(image: np.ndarray, side: int) -> np.ndarray:
+    """A picture (H, W, 3) uint8, made smaller where its longer side has more px than that."""
     factor = side / max(image.shape[:2])
     if factor >= 1:
         return image

@@ -11,11 +11,15 @@ from digit.hand.mano import Hands
 from digit.mesh.export import is_own_mesh, write_meshes
 from digit.mesh.fit import Fitter, View
 from digit.mesh.overlay import MeshPainter
+from digit.pages.views import fitting
 from digit.parts.drawing import hand_digest
 from digit.predictor.engine import Result
 from digit.predictor.pose import overlay_scale
 from digit.predictor.results import MESH_SUFFIX, is_own_overlay, write_overlay
 from digit.skeleton import HANDS, JOINTS_PER_HAND
+
+MOST_PX = 2048
+"""Longer side of shaded pictures; larger ones take seconds, and GB of memory, and show no more of the hands."""
 
 
 class HandMeshes:
@@ -64,7 +68,10 @@ class HandMeshes:
             UserError: when the system refuses a file.
         """
         assert result.fits is not None
-        pixels, camera = result.picture.pixels, result.picture.camera
         write_meshes(base.with_name(base.name + self.suffix), self.hands, result.fits)
-        image = self._painter(pixels, result.fits, camera.focal_px, camera.princpt_px, overlay_scale(pixels))
+        picture, camera = result.picture.pixels, result.picture.camera
+        pixels = fitting(picture, MOST_PX)
+        factor = np.divide(pixels.shape[1::-1], picture.shape[1::-1])
+        focal_px, princpt_px = camera.focal_px * factor, (camera.princpt_px + 0.5) * factor - 0.5
+        image = self._painter(pixels, result.fits, focal_px, princpt_px, overlay_scale(pixels))
         write_overlay(base.with_name(base.name + MESH_SUFFIX), image)

@@ -139,7 +139,7 @@ def predict(
         stopped,
     )
     if outcome.poses:
-        write_gallery(output, outcome.poses, outcome.failed)
+        write_gallery(output, outcome.poses, outcome.failed, job.meshes)
     _tell(outcome, boxes if options.boxes else None, output)
     return outcome
 

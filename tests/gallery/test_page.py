@@ -1,11 +1,16 @@
 """The page in a browser, from its file."""
 
+import json
 import shutil
 
+import numpy as np
 import pytest
 
 from digit.gallery.page import write_gallery
+from digit.hand.mano import load_hands
 from digit.pages.files import SIGNS, require_free
+from digit.predictor.hand_meshes import HandMeshes
+from digit.predictor.results import write_overlay
 
 NAMES = ["hand.jpg", "sub folder/a&b <i>#1?%.png", "other.heic", "handle.jpg", "none.jpg"]
 
@@ -62,7 +67,8 @@ def test_a_picture_is_looked_at_and_turned_with_the_keyboard_alone(run, open_pag
     assert len({before, turned, drawn(page)}) == 3
     assert page.locator("#view-title").inner_text() == "hand.jpg"  # arrows turn what has the focus
     page.keyboard.press("Escape")
-    assert not dialog.is_visible() and "#" not in page.url
+    page.wait_for_function("location.hash === ''")
+    assert not dialog.is_visible()
     assert page.evaluate("document.activeElement.textContent").strip().startswith("hand.jpg")
 
 
@@ -84,6 +90,63 @@ def test_every_link_leads_to_a_file(run, open_page):
             link,
         )
         assert found == link.endswith((".jpg", ".png"))
+
+
+@pytest.fixture(scope="module")
+def meshes():
+    return HandMeshes(load_hands())
+
+
+@pytest.fixture
+def run_with_meshes(run, meshes):
+    """The run, with files of meshes beside the first two pictures and the one without hands."""
+    output, poses = run
+    for pose in (*poses[:2], poses[4]):
+        base = pose.name.removesuffix(".pose.json")
+        write_overlay(pose.with_name(f"{base}.mesh.png"), np.full((480, 640, 3), (255, 0, 255), np.uint8))
+        for suffix in (".glb", ".obj"):
+            pose.with_name(base + suffix).write_bytes(b"a mesh")
+    return output, poses, write_gallery(output, poses, meshes=meshes).as_uri()
+
+
+def test_meshes_are_shown_over_the_picture_and_in_3d(run_with_meshes, open_page):
+    page = open_page(f"{run_with_meshes[2]}#view-1")
+    words = page.locator("#links a").all_inner_texts()
+    assert words == ["picture", "overlay", "shaded meshes", "pose (JSON)", "meshes (glTF)"]  # not those of another run
+    shaded = page.locator("dialog .stage image.meshes")
+    where, picture = shaded.bounding_box(), page.locator("#large").bounding_box()
+    assert {key: round(value) for key, value in where.items()} == {k: round(v) for k, v in picture.items()}
+    with_meshes = drawn(page)
+    page.keyboard.press("m")
+    assert not shaded.is_visible() and not page.get_by_label("Meshes").is_checked()
+    assert drawn(page) != with_meshes
+    page.goto(f"{run_with_meshes[2]}#view-4")
+    page.wait_for_function("document.getElementById('view-title').textContent === 'none.jpg'")
+    assert page.locator("#links a").all_inner_texts() == ["picture", "overlay", "pose (JSON)"]
+    assert page.locator("dialog .stage image.meshes").count() == 0
+
+
+def test_the_browser_unpacks_meshes_as_they_were(run_with_meshes, open_page, meshes):
+    _, poses, address = run_with_meshes
+    page = open_page(address)
+    unpacked = page.evaluate(
+        "() => { const { entries, surfaces } = JSON.parse(document.getElementById('data').textContent);"
+        " return layersOf(entries[1], surfaces).filter((layer) => layer.mesh).map((layer) => layer.mesh); }"
+    )
+    (mesh,) = unpacked
+    mano = json.loads(poses[1].read_text())["crops"][0]["hands"]["right"]["mano"]
+    pose = np.array([[*mano["global_orient"], *mano["hand_pose"]]])
+    right = meshes.hands["right"]
+    vertices = right.vertices_world_mm(pose, np.array([mano["betas"]]), np.array([mano["transl_mm"]]) / 1000)
+    np.testing.assert_allclose(np.reshape(mesh["vertices"], (779, 3))[:778], vertices[0], atol=0.06)
+    assert np.array_equal(np.reshape(mesh["faces"], (-1, 3)), right.sealed_faces)
+
+
+def test_without_meshes_the_page_does_not_speak_of_them(run_with_meshes, open_page):
+    output, poses, _ = run_with_meshes
+    page = open_page(f"{write_gallery(output, poses).as_uri()}#view-1")
+    assert page.locator("#links a").all_inner_texts() == ["picture", "overlay", "pose (JSON)"]
+    assert page.get_by_label("Meshes").count() == 0
 
 
 def test_pictures_are_found_by_name_and_hands(run, open_page):

@@ -69,6 +69,17 @@ def test_no_results_and_no_hands_have_no_meshes(meshes, tmp_path):
     assert cv2.imread(str(tmp_path / "a.mesh.png")).std() == 0 and (tmp_path / "a.glb").is_file()
 
 
+def test_shaded_pictures_of_large_ones_are_smaller_and_their_hands_where_they_were(meshes, tmp_path):
+    drawn = {}
+    for factor in (1, 9):
+        (fitted,) = meshes.fit([result_with(meshes, [(0.9, 0.9)], (480 * factor, 640 * factor))])
+        meshes.write(tmp_path / "a", fitted)
+        drawn[factor] = cv2.imread(str(tmp_path / "a.mesh.png"))
+    assert drawn[9].shape == (1536, 2048, 3)
+    small, large = (cv2.resize(image, (640, 480), interpolation=cv2.INTER_AREA).astype(int) for image in drawn.values())
+    assert (abs(small - large).max(axis=2) > 30).mean() < 0.002 and small.std() > 10
+
+
 @pytest.fixture
 def pictures(tmp_path):
     folder = tmp_path / "pictures"
@@ -91,7 +102,7 @@ def test_predict_writes_meshes_once(checkpoint, pictures, tmp_path):
     out = tmp_path / "out"
     call = ["predict", str(pictures), "--checkpoint", str(checkpoint), "--output", str(out)]
     assert CliRunner().invoke(app, [*call, "--mesh", "--hand-threshold", "0", "--box", "0,0,60,60"]).exit_code == 0
-    written = of_run(out, ".glb", ".png", ".json")
+    written = of_run(out, ".glb", ".png", ".pose.json")
     for name in "ab":
         assert {f"{name}.glb", f"{name}.mesh.png", f"{name}.overlay.png", f"{name}.pose.json"} <= set(written)
         hands = json.loads(written[f"{name}.pose.json"].read_text())["crops"][0]["hands"]
