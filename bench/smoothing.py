@@ -17,7 +17,7 @@ NOISE = 0.02
 """Of a joint, in sizes of the hand."""
 WAVES_PER_S, WAVE_SIZES = 0.8, 1.0
 """How often the hand sways, and how far to each side, in sizes of the hand."""
-SETTINGS = ((1.0, 0.0), (0.5, 0.7), (1.0, 0.7), (1.5, 1.4), (MIN_CUTOFF_HZ, BETA))
+SETTINGS = ((1.0, 0.0), (1.0, 0.7), (1.0, 3.0), (1.0, 25.0), (MIN_CUTOFF_HZ, BETA))
 """Cut-off at rest in Hz, and beta; the last ones are those of ``digit predict``."""
 DELAYS = np.arange(0, 8, 0.05)
 """In frames."""

@@ -363,3 +363,21 @@ def open_page(chromium):
     for page in pages:
         page.close()
     assert not complaints
+
+
+LOOKS = pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1024, "dark"), (1920, "light")])
+"""Windows in which pages are looked at."""
+
+
+@pytest.fixture
+def barriers():
+    """Function that lists what axe finds on a page against WCAG 2.2 AA: a line for each rule, with the places."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def find(page) -> list[str]:
+        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "preload": False}
+        violations = axe.run(page, options=options).response["violations"]
+        places = {rule["id"]: [" ".join(map(str, node["target"])) for node in rule["nodes"][:5]] for rule in violations}
+        return [f"{rule['id']}: {rule['help']}: {', '.join(places[rule['id']])}" for rule in violations]
+
+    return find

@@ -97,7 +97,7 @@ class MeshPainter:
         shown = np.flatnonzero(fits.fitted & before).tolist()
         if not shown:
             return picture
-        surfaces = [self._surface(fits, row) for row in shown]
+        surfaces = [self._surface(fits, row) for row in shown.tolist()]
         middles = fits.vertices_cam_mm[shown].mean(axis=1)
         near = np.linalg.norm(middles[:, None] - middles, axis=2) < SHADOW_REACH_MM
         colors = np.concatenate(

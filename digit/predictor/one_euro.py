@@ -9,7 +9,7 @@ import numpy as np
 
 MIN_CUTOFF_HZ = 1.0
 """Cut-off frequency at rest: the lower, the less jitter."""
-BETA = 3.0
+BETA = 10.0
 """Cut-off gained per unit per second: the higher, the less lag (docs/predict.md, measured)."""
 SPEED_CUTOFF_HZ = 1.0
 """Cut-off frequency of the speed itself."""

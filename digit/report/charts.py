@@ -133,8 +133,8 @@ def row_chart(rows: Sequence[tuple[str, float | None, str, str]], label_width: i
             f'<rect {fill} x="{label_width}" y="{middle - bar / 2}" width="{max(length, 0.8):.1f}" height="{bar}"/>'
         )
         parts.append(f'<text class="value" x="{label_width + length + 7:.1f}" y="{middle + 4}">{escape(text)}</text>')
-    height = len(rows) * step
-    return f'<svg class="chart" viewBox="0 0 {width} {height}" role="img">{"".join(parts)}</svg>'
+    said, box = escape("; ".join(f"{label}: {text}" for label, _, text, _ in rows)), f"0 0 {width} {len(rows) * step}"
+    return f'<svg class="chart" viewBox="{box}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
 
 
 def interval_chart(rows: Sequence[Interval], unit: str, label_width: int = 130, width: int = 560) -> str:
@@ -166,7 +166,11 @@ def interval_chart(rows: Sequence[Interval], unit: str, label_width: int = 130, 
             parts.append(f"<title>{escape(title)}</title></circle>")
     middle = (label_width + width) / 2
     parts.append(f'<text class="label" x="{middle}" y="{floor + 33}" text-anchor="middle">{escape(unit)}</text>')
-    return f'<svg class="chart" viewBox="0 0 {width} {floor + bottom}" role="img">{"".join(parts)}</svg>'
+    said = escape(
+        "; ".join(f"{row.name}: {row.value:+.2f} {unit}, {row.tone}" for row in rows if row.value is not None)
+    )
+    box = f"0 0 {width} {floor + bottom}"
+    return f'<svg class="chart" viewBox="{box}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
 
 
 def legend(names: Sequence[tuple[str, str, bool]]) -> str:

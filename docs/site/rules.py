@@ -150,7 +150,7 @@ def draw(edges: set[tuple[str, str]]) -> str:
         for column, stop in enumerate(stops_of_row)
     }
     height = 20 + (len(table) - 1) * _ROW_HEIGHT + _BOX_HEIGHT
-    parts = [f'<svg class="graph" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{_spoken(edges)}">']
+    parts = [f'<svg class="graph" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="{_spoken(edges)}">']
     for _, path in sorted(stops.items()):
         parts.append(f'<path d="{_curve([places[stop] for stop in path])}"/>')
     for name, (x, y) in ((name, places[name]) for name in row_of):

@@ -129,3 +129,24 @@ def test_generated_parts_and_links(site, tmp_path, monkeypatch):
     assert "(formats/release.md)" in pages[Path("changelog.md")]
     assert "../digit/release/tables.py" not in pages[Path("contributing.md")]
     assert not list((tmp_path / "pages").rglob("*.py")) and not (tmp_path / "pages" / "errors.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("index", 390, "dark"),
+        ("tutorial", 1024, "light"),
+        ("predict", 390, "light"),
+        ("configuration", 1920, "dark"),
+        ("api", 390, "light"),
+        ("workflow", 1920, "light"),
+    ],
+)
+def test_the_built_site_fits_the_window_and_has_no_barriers(open_page, barriers, name, width, scheme):
+    path = ROOT / "build" / "docs" / f"{name}.html"
+    if not path.is_file():
+        pytest.skip("the documentation is not built; make docs does it")
+    page = open_page(path.as_uri(), width=width, height=800, color_scheme=scheme)
+    page.wait_for_function("document.querySelectorAll('.md-typeset__scrollwrap:not([tabindex])').length === 0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not barriers(page)

@@ -11,6 +11,7 @@ from digit.hand.mano import load_hands
 from digit.pages.files import SIGNS, require_free
 from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.results import write_overlay
+from tests.conftest import LOOKS
 
 NAMES = ["hand.jpg", "sub folder/a&b <i>#1?%.png", "other.heic", "handle.jpg", "none.jpg"]
 
@@ -164,11 +165,13 @@ def test_pictures_are_found_by_name_and_hands(run, open_page):
     assert [row.split()[0] for row in page.locator("tbody tr:visible").all_inner_texts()] == ["none.jpg"]
 
 
-@pytest.mark.parametrize("width", [390, 1024, 1920])
-def test_nothing_is_wider_than_the_window(run, open_page, width):
-    page = open_page((run[0] / "index.html").as_uri(), width=width, height=800)
+@LOOKS
+def test_the_page_fits_the_window_and_has_no_barriers(run, open_page, barriers, width, scheme):
+    page = open_page((run[0] / "index.html").as_uri(), width=width, height=800, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not barriers(page)
     page.locator(".card a").first.click()
+    assert not barriers(page)
     dialog = page.locator("dialog")
     assert dialog.evaluate("box => box.scrollWidth <= box.clientWidth")
     stage, canvas = (dialog.locator(name).bounding_box() for name in (".stage", "canvas"))

@@ -205,7 +205,7 @@ def test_videos_are_upright(video, tmp_path, quarter):
 
 def test_lines_have_the_fitted_hands(job, video, tmp_path):
     fitting = replace(job, meshes=HandMeshes(load_hands()))
-    done = predict_video(fitting, file_of(video.name, video, tmp_path / "v"), progress)
+    done = predict_video(fitting, File(video.name, video, tmp_path / "v", tmp_path / "view.jpg"), progress)
     hands = [crop["hands"] for line in read_lines(done.pose) for crop in line["crops"]]
     assert hands and all((hand["mano"] is not None) == hand["present"] for each in hands for hand in each.values())
     assert any(hand["present"] for each in hands for hand in each.values())

@@ -15,6 +15,7 @@ from digit.run.errors import UserError
 from digit.run.files import write_json
 from digit.stages.evaluate import evaluate
 from digit.stages.report import report
+from tests.conftest import LOOKS
 
 BENCHMARK = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -38,6 +39,14 @@ def test_the_page_needs_nothing_from_outside(page):
     shown = re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)  # the configuration names mirrors
     assert not re.findall(r"@import|url\(|fetch\(|https?://(?!www\.w3\.org)", shown)
     assert len(page) < 15_000_000
+
+
+@LOOKS
+def test_the_page_fits_the_window_and_has_no_barriers(page, evaluated_run, open_page, barriers, width, scheme):
+    address = (evaluated_run.layout.report() / "index.html").as_uri()
+    shown = open_page(address, width=width, height=800, color_scheme=scheme)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    assert not barriers(shown)
 
 
 def test_every_link_has_its_section(page):
@@ -177,7 +186,8 @@ def test_a_broken_history_is_named(evaluated_run):
 def test_ticks_enclose_the_range(low, span, count, whole):
     ticks = charts.nice_ticks(low, low + span, count, whole)
     step = ticks[1] - ticks[0]
-    assert ticks[0] <= low + step * 1e-6 and ticks[-1] >= low + span - step * 1e-6
+    rounding = step * 1e-6 + np.spacing(abs(low) + span)
+    assert ticks[0] <= low + rounding and ticks[-1] >= low + span - rounding
     assert len(ticks) <= 2 * count + 2 or whole
     np.testing.assert_allclose(np.diff(ticks), step, rtol=1e-3)
 

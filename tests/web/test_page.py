@@ -3,7 +3,7 @@
 import json
 import re
 
-import pytest
+from tests.conftest import LOOKS
 
 
 def upload(name, content, kind="image/png"):
@@ -141,12 +141,14 @@ def test_foreign_scripts_do_not_run_in_the_page(server, open_page):
     page.complaints.clear()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1024, "dark"), (1920, "light")])
-def test_nothing_is_wider_than_the_window(server, open_page, picture, width, scheme):
+@LOOKS
+def test_the_page_fits_the_window_and_has_no_barriers(server, open_page, picture, barriers, width, scheme):
     page = open_page(server, width=width, height=800, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not barriers(page)
     page.locator("#files").set_input_files(upload(f"{'long' * 30}.png", picture[0]))
     page.locator("#cards button").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (int(re.search(r"\d+", background)[0]) < 60) == (scheme == "dark")
+    assert not barriers(page)

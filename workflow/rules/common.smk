@@ -22,7 +22,9 @@ try:
     RUN = resolve(config)
     GIVEN = {name: str(weights_path(one.load_ckpt)) for name, one in RUN.experiments.items() if one.load_ckpt}
     STARTED_FROM = {
-        name: str(weights_path(one.training.load_from)) for name, one in RUN.experiments.items() if one.training.load_from
+        name: str(weights_path(one.training.load_from))
+        for name, one in RUN.experiments.items()
+        if one.training.load_from
     }
 except UserError as error:
     raise WorkflowError(str(error)) from None
