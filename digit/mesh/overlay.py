@@ -94,8 +94,8 @@ class MeshPainter:
         """
         picture = upscale(image, scale)
         before = fits.vertices_cam_mm[..., 2].min(axis=1, initial=np.inf) > NEAREST_MM
-        shown = np.flatnonzero(fits.fitted & before).tolist()
-        if not shown:
+        shown = np.flatnonzero(fits.fitted & before)
+        if not len(shown):
             return picture
         surfaces = [self._surface(fits, row) for row in shown.tolist()]
         middles = fits.vertices_cam_mm[shown].mean(axis=1)
