@@ -1,6 +1,7 @@
 """Both hands, whatever their model: the embedded open hand or the official MANO files, through smplx."""
 
 import contextlib
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,3 +134,15 @@ def _smplx_model(arrays: dict[str, np.ndarray], side: str) -> smplx.MANO:
             flat_hand_mean=False,
             dtype=torch.float64,
         ).eval()
+
+
+def hand_digest(hands: Hands) -> str:
+    """SHA-256 over everything that shapes a mask: both models' arrays, faces, labels and regressors."""
+    digest = hashlib.sha256()
+    for hand in (hands.right, hands.left):
+        buffers = {name: value.numpy() for name, value in hand.model.named_buffers()}
+        tables = {"faces": hand.sealed_faces, "labels": hand.face_labels, "regressor": hand.joint_regressor}
+        for name, values in sorted((buffers | tables).items()):
+            digest.update(f"{hand.side} {name} {values.dtype} {values.shape}".encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

@@ -1,6 +1,5 @@
 """Part masks drawn from hand fits. Hands are posed once per frame, in batches, and serve all cameras that see it."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -120,15 +119,3 @@ def joined_faces(hands: Hands) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray
     faces = (right, left, np.concatenate([right, left + VERTEX_COUNT + 1]))
     labels = (hands.right.face_labels, hands.left.face_labels)
     return faces, (*labels, np.concatenate(labels))
-
-
-def hand_digest(hands: Hands) -> str:
-    """SHA-256 over everything that shapes a mask: both models' arrays, faces, labels and regressors."""
-    digest = hashlib.sha256()
-    for hand in (hands.right, hands.left):
-        buffers = {name: value.numpy() for name, value in hand.model.named_buffers()}
-        tables = {"faces": hand.sealed_faces, "labels": hand.face_labels, "regressor": hand.joint_regressor}
-        for name, values in sorted((buffers | tables).items()):
-            digest.update(f"{hand.side} {name} {values.dtype} {values.shape}".encode())
-            digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from digit.hand.mano import Hands
+from digit.hand.mano import Hands, hand_digest
 from digit.mesh.export import is_own_mesh, write_meshes
 from digit.mesh.fit import Fitter, View
 from digit.mesh.overlay import MeshPainter
 from digit.pages.views import fitting
-from digit.parts.drawing import hand_digest
 from digit.predictor.engine import Result
 from digit.predictor.pose import overlay_scale
 from digit.predictor.results import MESH_SUFFIX, is_own_overlay, write_overlay

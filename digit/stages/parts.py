@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from digit.config import Config
-from digit.hand.mano import load_hands
+from digit.hand.mano import hand_digest, load_hands
 from digit.original.reading import read_fit_cache
-from digit.parts.drawing import draw_masks, hand_digest, label_mask_of
+from digit.parts.drawing import draw_masks, label_mask_of
 from digit.parts.mask import noted
 from digit.parts.takeover import take_masks
 from digit.run.console import log, track

@@ -15,11 +15,10 @@ import pytest
 import yaml
 
 from digit import geometry
-from digit.hand.mano import load_hands
+from digit.hand.mano import hand_digest, load_hands
 from digit.hand.mesh import seal
 from digit.hand.open_hand.model import load_open_hand
 from digit.parts import drawing
-from digit.parts.drawing import hand_digest
 from digit.run.errors import UserError
 from digit.run.layout import Layout
 from digit.samples import fits as fits_module

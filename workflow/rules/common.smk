@@ -21,10 +21,8 @@ try:
             read_document(path)
     RUN = resolve(config)
     GIVEN = {name: str(weights_path(one.load_ckpt)) for name, one in RUN.experiments.items() if one.load_ckpt}
-    STARTED_FROM = {
-        name: str(weights_path(one.training.load_from))
-        for name, one in RUN.experiments.items()
-        if one.training.load_from
+    STARTS = {
+        name: str(weights_path(e.training.load_from)) for name, e in RUN.experiments.items() if e.training.load_from
     }
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -60,7 +58,7 @@ def present(*paths):
 def given_files(name):
     """What a training begins with, if that lies in files of the user's."""
     experiment = RUN.experiments[name]
-    return present(experiment.model.pretrained, STARTED_FROM.get(name), experiment.training.resume_ckpt)
+    return present(experiment.model.pretrained, STARTS.get(name), experiment.training.resume_ckpt)
 
 
 def original_files(*paths):
