@@ -70,7 +70,9 @@ def predict(
         Path | None,
         typer.Option(metavar="FOLDER", help="With MANO_RIGHT.pkl and MANO_LEFT.pkl; by default the open hand."),
     ] = None,
-    mesh_format: Annotated[Literal["glb", "obj"], typer.Option(help="Of the meshes of pictures.")] = "glb",
+    mesh_format: Annotated[
+        Literal["glb", "obj"] | None, typer.Option(help="Of the meshes of pictures; by default glb.")
+    ] = None,
 ) -> None:
     """Predict pose and parts on your own pictures and videos, or on what a camera sees; needs no data set.
 
@@ -84,7 +86,9 @@ def predict(
     given = None if box is None else [parse_box(one) for one in box]
     if hand_model is not None and not mesh:
         raise UserError("--hand-model is what --mesh fits; give both")
-    written = mesh_format if mesh else None
+    if mesh_format is not None and not mesh:
+        raise UserError("--mesh-format is what --mesh writes; give both")
+    written = (mesh_format or "glb") if mesh else None
     options = Options(boxes, given, focal, hand_threshold, preset, smooth, recursive, written, hand_model or "open")
     if bool(inputs) == (camera is not None):
         raise UserError("give pictures, videos or folders, or else --camera 0")

@@ -5,11 +5,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from digit import __version__
@@ -73,7 +73,7 @@ def create_app(engine: Engine) -> FastAPI:
         return _json(200, await in_turn(lambda: _answer(engine, content, name)))
 
     @app.post("/live")
-    async def live(request: Request, session: str, time_s: float) -> Response:
+    async def live(request: Request, session: str, time_s: Annotated[float, Query(allow_inf_nan=False)]) -> Response:
         content = await read_body(request, "camera")
         return _json(200, await in_turn(lambda: _live_answer(streams[session], content, time_s)))
 

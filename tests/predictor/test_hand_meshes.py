@@ -136,10 +136,11 @@ def test_files_of_others_are_not_replaced_and_own_ones_are_no_pictures(checkpoin
     assert set(again.found.skipped) == {"a.glb"} and set(again.found.pictures) == {"a.png", "b.jpg", "b.mesh.png"}
 
 
-def test_a_hand_model_is_for_meshes(checkpoint, pictures, tmp_path):
+def test_a_hand_model_and_a_format_are_for_meshes(checkpoint, pictures, tmp_path):
     common = ["predict", str(pictures), "--checkpoint", str(checkpoint), "--output", str(tmp_path / "out")]
     for options, message in (
         (["--hand-model", str(tmp_path)], "--hand-model is what --mesh fits"),
+        (["--mesh-format", "obj"], "--mesh-format is what --mesh writes"),
         (["--mesh", "--hand-model", str(tmp_path)], "MANO_RIGHT.pkl"),
     ):
         result = CliRunner().invoke(app, [*common, *options])

@@ -49,6 +49,16 @@ def test_a_picture_beyond_what_any_decoder_takes_gets_the_same_limit(server, wit
     assert "has 3,600 million pixels, and at most 64 million" in post(server, with_size(60_000)).json()["error"]
 
 
+@pytest.mark.parametrize("time_s", ["inf", "-inf", "nan"])
+def test_a_time_that_is_no_number_does_not_reach_the_hands_that_are_followed(server, picture, time_s):
+    def live(time_s):
+        return requests.post(server + "live", picture[0], params={"session": "a", "time_s": time_s}, timeout=60)
+
+    assert live(1).status_code == 200
+    assert live(time_s).status_code == 422
+    assert live(2).status_code == 200
+
+
 def test_too_many_bytes_are_refused_in_a_sentence(server, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_BYTES", 2_000_000)
     whole = post(server, bytes(3_000_000), "big.png")
