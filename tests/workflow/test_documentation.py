@@ -1,6 +1,7 @@
 """The documentation, typed by a user: every command and program of a page in its order, on a small configuration."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import pytest
 import yaml
 
 from digit.config import merge
+from digit.hand.open_hand.model import load_open_hand
 from tests.docs.pages import PAGES, PYTHON, ROOT, blocks, name
 
+MICRO = yaml.safe_load((ROOT / "workflow/configs/micro.yaml").read_text())
 SMALL = {"run": {"name": "demo"}, "data": {"shards": 1}, "evaluate": {"splits": ["val", "test"]}}
 """Besides workflow/configs/micro.yaml: what pages read."""
 BESIDE = ("api.md", "predict.md", "tutorial.md")
@@ -36,10 +39,8 @@ def clone(tmp_path_factory) -> Path:
     for file in ("digit", "envs", "examples", "profiles"):
         (folder / file).symlink_to(ROOT / file)
     (folder / ".venv").symlink_to(sys.prefix)
-    documents = [
-        yaml.safe_load(path.read_text()) for path in (ROOT / "config.yaml", ROOT / "workflow/configs/micro.yaml")
-    ]
-    (folder / "config.yaml").write_text(yaml.safe_dump(merge(merge(*documents), SMALL)))
+    config = merge(merge(yaml.safe_load((ROOT / "config.yaml").read_text()), MICRO), SMALL)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
     made = run(folder, "snakemake --cores all")
     assert made.returncode == 0, made.stderr[-6000:]
     pictures = sorted((folder / "results/demo/dataset/images/test").rglob("*.jpg"))
@@ -50,7 +51,18 @@ def clone(tmp_path_factory) -> Path:
         shutil.copy(picture, folder / target)
     shutil.copy(folder / "a.jpg", folder / "b.png")
     shutil.copy(folder / "results/demo/experiments/tiny/train/best.ckpt", folder)
+    (folder / "mano").mkdir()
+    for side, arrays in load_open_hand().items():
+        (folder / f"mano/MANO_{side.upper()}.pkl").write_bytes(pickle.dumps(dict(arrays), protocol=2))
     return folder
+
+
+def _short(settings: str) -> str:
+    """A page's settings, whose new networks are trained as briefly as workflow/configs/micro.yaml's."""
+    document = yaml.safe_load(settings)
+    for experiment in document["experiments"].values():
+        experiment["training"] = MICRO["experiments"]["tiny"]["training"] | experiment.get("training", {})
+    return yaml.safe_dump(document)
 
 
 @pytest.mark.parametrize("page", TYPED, ids=name)
@@ -58,7 +70,7 @@ def test_a_page_can_be_typed(clone, page):
     """Commands in their order, then the programs as one, since each goes on where the last one ended."""
     for block in blocks(page):
         if block.file:
-            (clone / block.file).write_text(block.text)
+            (clone / block.file).write_text(_short(block.text))
         for command in block.commands if block.runs else ():
             done = run(clone, command)
             fails = block.mark.removeprefix("fails: ") if block.mark.startswith("fails: ") else None
