@@ -29,8 +29,9 @@ SLOW = (
     *("archive/", "bench/", "download/", "golden/", "hand/open_hand/generate/", "planning/", "stages/", "synthetic/"),
     *("training/", "workflow/", "model/test_backbone.py", "model/test_digit.py", "model/test_module.py"),
     *("model/test_pyramid.py", "predictor/test_scoring.py", "release/test_plausibility.py", "run/test_compiled.py"),
-    *("gallery/", "web/", "mesh/", "detector/test_detector.py", "run/test_errors.py", "test_api.py", "test_mutated_annotations.py"),
-    *("predictor/test_hand_meshes.py", "test_real_interhand.py"),
+    *("mesh/", "detector/test_detector.py", "run/test_errors.py", "test_api.py", "test_mutated_annotations.py"),
+    *("predictor/test_hand_meshes.py", "predictor/test_video_files.py", "test_real_interhand.py", "gallery/", "web/"),
+    *("test_installation.py", "docs/test_site.py"),
 )
 """What ``make test-fast`` leaves out: whatever starts processes, trains, or makes a data set first."""
 
