@@ -113,7 +113,7 @@ def segment_distances(start1: np.ndarray, end1: np.ndarray, start2: np.ndarray, 
     a, e, b = ((x * y).sum(-1) for x, y in ((d1, d1), (d2, d2), (d1, d2)))
     c, f = (d1 * gap).sum(-1), (d2 * gap).sum(-1)
     denominator = a * e - b * b
-    parallel = denominator <= 1e-9 * a * e
+    parallel = denominator <= 1e-15 * a * e
     s = np.where(parallel, 0.0, np.clip((b * f - c * e) / np.where(parallel, 1.0, denominator), 0, 1))
     t = (b * s + f) / e
     s = np.where((t < 0) | (t > 1), np.clip((b * np.clip(t, 0, 1) - c) / a, 0, 1), s)

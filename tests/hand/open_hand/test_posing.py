@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -98,6 +98,7 @@ def test_overlap_is_found_when_fingers_cross():
 
 
 @settings(max_examples=100, deadline=None)
+@example(np.array([1e-5, 0, 0]), np.array([0.0, 1, 0]), np.zeros(3), np.array([0.0, 1, 0]))  # nearly parallel
 @given(any_point, any_point, any_point, any_point)
 def test_segment_distance_is_the_smallest_between_points(a, b, c, d):
     if np.linalg.norm(b - a) < 0.1 or np.linalg.norm(d - c) < 0.1:
