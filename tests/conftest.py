@@ -94,6 +94,17 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of two pictures of noise, lying and standing."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    noise = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
+    cv2.imwrite(str(folder / "a.png"), cv2.resize(noise, (80, 60)))
+    cv2.imwrite(str(folder / "b.jpg"), cv2.resize(noise[::-1], (60, 80)))
+    return folder
+
+
+@pytest.fixture
 def larger_release(tmp_path: Path) -> Path:
     """Like ``tiny_release`` with 90 images a split."""
     write_release(tmp_path / "larger", frames=15)

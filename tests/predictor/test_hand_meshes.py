@@ -80,16 +80,6 @@ def test_shaded_pictures_of_large_ones_are_smaller_and_their_hands_where_they_we
     assert (abs(small - large).max(axis=2) > 30).mean() < 0.002 and small.std() > 10
 
 
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    noise = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
-    cv2.imwrite(str(folder / "a.png"), cv2.resize(noise, (80, 60)))
-    cv2.imwrite(str(folder / "b.jpg"), cv2.resize(noise[::-1], (60, 80)))
-    return folder
-
-
 def predict(checkpoint, pictures, output, **options):
     return stage.predict(checkpoint, [pictures], output, stage.Options(box=BOX, hand_threshold=0.0, **options))
 
