@@ -13,6 +13,8 @@ from digit.run.console import log
 def open_engine(weights: Path, preset: str = "paper", hand_threshold: float = 0.5, detect: bool = True) -> Engine:
     """Load a network for prediction, on a GPU if there is one.
 
+    A CPU sees one picture at a time, so that a run that was stopped and goes on leaves the files of a whole one.
+
     Args:
         weights: one of our checkpoints, the released weights or a checkpoint of the original.
         preset: size of the network where the checkpoint does not say.
@@ -25,6 +27,8 @@ def open_engine(weights: Path, preset: str = "paper", hand_threshold: float = 0.
     require_probability(hand_threshold)
     predictor = load_model(weights, preset=preset)
     require_images_alone(predictor.network, str(weights))
+    if predictor.device.type == "cpu":
+        predictor.batch_size = 1  # there, the last bits of an answer depend on how many pictures are seen at once
     return Engine(predictor, _detector() if detect else None, hand_threshold, as_text(weights.name))
 
 

@@ -22,12 +22,6 @@ KEYS = {"x_px", "y_px", "depth_mm", "confidence", "x_cam_mm", "y_cam_mm", "z_cam
 ROOT = Path(__file__).parents[2]
 
 
-def without_numbers(text):
-    """A text with marks in the place of its decimal numbers, and these."""
-    decimal = r"-?\d+\.\d+(?:e-?\d+)?"
-    return re.sub(decimal, "#", text), [float(number) for number in re.findall(decimal, text)]
-
-
 def test_each_picture_gets_an_overlay_and_a_pose(checkpoint, pictures, tmp_path):
     outcome = predict(checkpoint, pictures, tmp_path / "out", hand_threshold=0.0)
     assert outcome.poses == [tmp_path / "out" / "a.pose.json", tmp_path / "out" / "b.pose.json"]
@@ -146,18 +140,9 @@ def test_a_killed_run_goes_on_to_the_same_files(checkpoint, tmp_path):
     assert process.wait() == -signal.SIGKILL
     assert len(list((tmp_path / "out").glob("*.pose.json"))) < 36, "killed too late to show anything"
     assert subprocess.run([*command, tmp_path / "out"], cwd=ROOT, capture_output=True, check=False).returncode == 1
-    assert names(tmp_path / "out") == names(tmp_path / "whole")
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
     assert len(names(tmp_path / "out")) == 72
-    for name in names(tmp_path / "out"):
-        found, expected = (tmp_path / folder / name for folder in ("out", "whole"))
-        if name.endswith(".png"):
-            assert found.read_bytes() == expected.read_bytes()
-        else:  # a network's last bits depend on how many pictures it sees at once, so the last decimal may
-            one, other = (without_numbers(path.read_text()) for path in (found, expected))
-            assert one[0] == other[0]
-            np.testing.assert_allclose(one[1], other[1], rtol=1e-5, atol=1.01e-3)
-    pages = [re.sub(r"-?[\d.]+", "#", (tmp_path / folder / PAGE).read_text()) for folder in ("out", "whole")]
-    assert pages[0] == pages[1]
+    assert (tmp_path / "out" / PAGE).read_bytes() == (tmp_path / "whole" / PAGE).read_bytes()
 
 
 def test_ctrl_c_keeps_what_is_finished(checkpoint, pictures, tmp_path, monkeypatch):
