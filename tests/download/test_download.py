@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -267,7 +268,8 @@ def test_an_interrupted_command_ends_at_once(released, serve, target, tmp_path):
     mirror = serve(released, bytes_per_second=5_000)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(to_dict(target(mirror.address, accept_licence=True))))
     command = [sys.executable, "-m", "digit", "download", "--config", str(tmp_path / "config.yaml")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which what a shell starts with & does not
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=heeds_ctrl_c)
     while sum(mirror.sent.values()) < 2000 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

@@ -56,10 +56,12 @@ def test_a_picture_is_looked_at_and_turned_with_the_keyboard_alone(run, open_pag
     page.locator(".card a").nth(1).focus()
     page.keyboard.press("Enter")
     dialog = page.locator("dialog")
-    assert dialog.is_visible() and page.locator("#view-title").inner_text() == "sub folder/a&b <i>#1?%.png"
+    dialog.wait_for()
+    assert page.locator("#view-title").inner_text() == "sub folder/a&b <i>#1?%.png"
     page.wait_for_function("document.getElementById('large').naturalWidth === 640")
     page.keyboard.press("ArrowLeft")
-    assert page.locator("#view-title").inner_text() == "hand.jpg" and page.locator("#before").is_disabled()
+    page.locator("#view-title", has_text="hand.jpg").wait_for()  # the address changes first
+    assert page.locator("#before").is_disabled()
     page.locator("dialog canvas").focus()
     before = drawn(page)
     page.keyboard.press("ArrowRight")
