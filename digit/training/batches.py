@@ -1,6 +1,7 @@
 """Training batches of one process, from where an interrupted epoch stood."""
 
 import signal
+from multiprocessing import resource_tracker
 from typing import Any, cast
 
 import lightning
@@ -42,7 +43,7 @@ def batch_loader(
     dataset: Dataset, batch_size: int, workers: int, sampler: Sampler[int] | None = None, persistent: bool = False
 ) -> DataLoader:
     """Whole batches of a data set, fetched by ``workers`` processes; ``persistent`` ones outlive an epoch."""
-    return DataLoader(
+    return _Loader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
@@ -54,8 +55,24 @@ def batch_loader(
     )
 
 
+class _Loader(DataLoader):
+    """Starts its workers deaf to SIGTERM: schedulers send it to every process, and the training must outlive it.
+
+    A worker that dies takes the training along, so the signal waits until all have started, and is then for the
+    training alone: workers, and the server that forks them where Python has one, inherit what is blocked.
+    """
+
+    def __iter__(self) -> Any:
+        resource_tracker.ensure_running()  # Its start would unblock the signal too early.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _live_as_long_as_the_training(_: int) -> None:
-    """Schedulers send SIGTERM to every process, and a worker that dies of it takes the training along."""
+    """Let a worker ignore SIGTERM, also one that came before."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 

@@ -191,10 +191,13 @@ def test_a_signal_before_the_first_step_is_not_lost(configured, devices, seconds
     assert "run the same command again" in process.printed and "Traceback" not in process.printed
 
 
-def test_a_signal_to_the_loader_processes_too_ends_in_order(configured):
+@pytest.mark.parametrize("seconds", [0, 0.07])
+def test_a_signal_to_the_loader_processes_too_ends_in_order(configured, seconds):
+    """Also while the workers of an evaluation are being started, which takes a while here."""
     config = configured(num_workers=2, max_epoch=50)
     process = started(config)
     process.wait_until(lambda: list(folder_of(config).glob(".progress/*/resume.ckpt")))
+    time.sleep(seconds)
     process.signal(signal.SIGTERM, everybody=True)
     assert process.wait() == TRY_AGAIN, process.printed
 
