@@ -23,7 +23,7 @@ STORES = [f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split i
 
 # Long enough to be stopped half-way, a third of a second each.
 EPOCHS = 40
-LONGER = f"tiny: {{training: {{max_epoch: {EPOCHS}, eval_every_epoch: {EPOCHS}, recalibrate_images: 0}}}}"
+LONGER = f"tiny: {{training: {{devices: 2, max_epoch: {EPOCHS}, eval_every_epoch: {EPOCHS}, recalibrate_images: 0}}}}"
 CHANGED = ("--config", f"experiments={{{LONGER}}}")
 
 

@@ -17,7 +17,7 @@ from digit.store.shards import Store
 
 RUN = Path("results") / "micro"
 STORES = [f"{kind}/{split}/{k}.lmdb" for kind in ("images", "parts") for split in ("train", "val") for k in (0, 1)]
-LONGER = ("--config", "experiments={tiny: {training: {max_epoch: 3}}}")
+LONGER = ("--config", "experiments={tiny: {training: {max_epoch: 3, devices: 2}}}")
 
 
 def test_every_stage_leaves_what_the_design_promises(finished_workflow):
