@@ -49,7 +49,11 @@ def comparison(trained: Sequence[Trained]) -> list[dict[str, Any]]:
 def difference_rows(compared: Comparison) -> list[dict[str, Any]]:
     """Experiments minus the first one: each metric with its interval and verdict."""
     return [
-        {"name": name, "cells": [_difference_cell(found[metric], metric) for metric in DIFFERENCES]}
+        {
+            "name": name,
+            "seeds": len(compared.seeds[name]),
+            "cells": [_difference_cell(found[metric], metric) for metric in DIFFERENCES],
+        }
         for name, found in compared.differences.items()
     ]
 

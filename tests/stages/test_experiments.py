@@ -81,6 +81,18 @@ def test_the_comparison_says_what_the_metrics_say(evaluated_run):
     assert f"<b>{shown}</b>" in page and page.count('class="span ') == 5
 
 
+def test_a_network_trained_again_counts_as_one_with_the_first(evaluated_run):
+    report(with_experiments(evaluated_run, again={}))
+    folder = evaluated_run.layout.report()
+    with (folder / "comparison.csv").open(newline="") as file:
+        rows = {row["metric"]: row for row in csv.DictReader(file)}
+    assert {(row["experiment"], row["seeds"], row["reference_seeds"]) for row in rows.values()} == {("wide", "1", "2")}
+    values = [metrics_of(evaluated_run, name)["metrics"]["mpjpe_all"] for name in ("tiny", "again", "wide")]
+    assert float(rows["mpjpe_all"]["reference_value"]) == pytest.approx(np.mean(values[:2]), rel=1e-5)
+    assert float(rows["mpjpe_all"]["difference"]) == pytest.approx(values[2] - np.mean(values[:2]), rel=1e-4)
+    assert "(tiny: 2 seeds)" in (folder / "index.html").read_text()
+
+
 def test_one_experiment_is_compared_with_nothing(evaluated_run):
     report(evaluated_run.config)
     raw = to_dict(evaluated_run.config)

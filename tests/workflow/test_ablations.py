@@ -15,6 +15,7 @@ CHANGES = {
     "internet": {"model.architecture": "internet"},
 }
 SMALL = (ROOT / "config.yaml", CONFIGS / "ablations.yaml")
+SEEDS = (*SMALL, CONFIGS / "ablations_seeds.yaml")
 LARGE = (ROOT / "config.yaml", *(CONFIGS / f"{name}.yaml" for name in ("paper", "ablations", "ablations_paper")))
 
 
@@ -35,6 +36,14 @@ def test_each_small_experiment_changes_one_thing():
     config = load_config(*SMALL)
     assert changes(config) == CHANGES
     assert {experiment.preset for experiment in config.experiments.values()} == {"tiny"}
+
+
+def test_further_seeds_change_nothing_else():
+    found = changes(load_config(*SEEDS))
+    for name, changed in CHANGES.items():
+        again = {f"{name}_seed{seed}": changed | {"training.seed": seed} for seed in (2, 3)}
+        assert {key: found.pop(key) for key in again} == again and found.pop(name) == changed
+    assert not found
 
 
 def test_at_the_papers_size_it_is_the_papers_recipe():
