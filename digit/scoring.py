@@ -63,7 +63,7 @@ def tally_outputs(outputs: Outputs, index: SplitIndex, root_depth: RootDepth, sp
 
 
 def tally_constant(constant: metrics.ConstantPose, index: SplitIndex, rows: np.ndarray) -> metrics.Tally:
-    """Summed errors of the mean-pose yardstick on index rows (n,), one row per frame."""
+    """Summed errors of the mean-pose baseline on index rows (n,), one row per frame."""
     measured = [metrics.measure_constant(constant, truth_of(index, rows[block], "gt")) for block in _blocks(len(rows))]
     return metrics.tally(metrics.Errors.concatenate(measured), index.frame_row[rows])
 
@@ -96,18 +96,18 @@ def score(
         index: Of the split.
         root_depth: Source of the absolute root depths.
         space: Units of the predictions.
-        constant: The mean-pose yardstick, None to leave it out.
+        constant: The mean-pose baseline, None to leave it out.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
     """
     tallied = tally_outputs(outputs, index, root_depth, space)
     described = _describe(tallied, resamples, seed)
     notes = _notes(described, tallied)
-    yardstick = None
+    baseline = None
     if constant is None:
         notes.append("baseline_mean_pose: null, because the index of the training split is missing")
     else:
-        yardstick = _describe(tally_constant(constant, index, outputs.row), resamples, seed)
+        baseline = _describe(tally_constant(constant, index, outputs.row), resamples, seed)
         notes.append(YARDSTICK_NOTE)
     return {
         "samples": {
@@ -121,7 +121,7 @@ def score(
         "part_iou": {
             name: finite(value) for name, value in zip(LABEL_NAMES[1:], metrics.part_iou(tallied), strict=True)
         },
-        "baseline_mean_pose": yardstick,
+        "baseline_mean_pose": baseline,
         "skipped_joints": metrics.skipped_joints(tallied),
         "notes": notes,
     }

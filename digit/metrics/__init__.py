@@ -3,9 +3,9 @@
 - :mod:`measure`: predictions and annotations become :class:`Errors` per sample; a new metric's error begins here
 - :mod:`kernel`: the compiled inner loops of :mod:`measure` and :mod:`summary`
 - :mod:`summary`: errors added up per frame (:func:`tally`), and the metrics read from the sums (:func:`scalars`,
-  :func:`intervals`, :func:`per_joint`, :func:`pck`); a new scalar gets its name in ``SCALARS``
+  :func:`intervals`, :func:`per_joint`, :func:`pck`); a new scalar gets its name and unit in ``UNITS``
 - :mod:`paired`: :func:`differences` of two predictors; ``LOWER_IS_BETTER`` says which way a metric improves
-- :mod:`constant`: the yardstick, a predictor that always answers with the mean pose
+- :mod:`constant`: the baseline, a predictor that always answers with the mean pose
 
 The definitions are in docs/protocol.md. :mod:`digit.scoring` applies them to a split, :mod:`digit.report` shows them.
 """
@@ -16,6 +16,7 @@ from digit.metrics.paired import LOWER_IS_BETTER, Difference, differences
 from digit.metrics.summary import (
     PCK_THRESHOLDS_MM,
     SCALARS,
+    UNITS,
     Tally,
     intervals,
     part_iou,
@@ -27,7 +28,7 @@ from digit.metrics.summary import (
 )
 
 __all__ = [
-    "LOWER_IS_BETTER", "PCK_THRESHOLDS_MM", "SCALARS", "ConstantPose", "Difference", "Errors", "Predictions", "Space",
-    "Tally", "Truth", "differences", "fit_constant", "intervals", "measure", "measure_constant", "part_iou", "pck",
-    "per_joint", "predicted_joints", "scalars", "skipped_joints", "tally",
+    "LOWER_IS_BETTER", "PCK_THRESHOLDS_MM", "SCALARS", "UNITS", "ConstantPose", "Difference", "Errors", "Predictions",
+    "Space", "Tally", "Truth", "differences", "fit_constant", "intervals", "measure", "measure_constant", "part_iou",
+    "pck", "per_joint", "predicted_joints", "scalars", "skipped_joints", "tally",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The yardstick: a predictor that always answers with the mean of the training split."""
+"""The baseline: a predictor that always answers with the mean of the training split."""
 
 import dataclasses
 from collections.abc import Iterable

@@ -12,7 +12,7 @@ from digit.skeleton import JOINT_COUNT, JOINT_HAND, JOINTS_PER_HAND, ROOT_JOINTS
 ROOT_OF_JOINT = np.array(ROOT_JOINTS)[JOINT_HAND]
 """(42,) the wrist of the hand that each joint belongs to."""
 LEAST_ALIGNED = 3
-"""Joints below which a rotation, a scale and a shift fit almost anything."""
+"""Fewest joints to align: to fewer, a rotation, a scale and a shift fit almost any pose."""
 JACOBI_SWEEPS = 6
 """After which a 4 x 4 matrix is diagonal to rounding: convergence is quadratic."""
 IS_WRIST = np.isin(np.arange(JOINT_COUNT), ROOT_JOINTS)
@@ -65,7 +65,7 @@ def joint_errors(joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.nd
 def aligned_errors(
     joints_mm: np.ndarray, annotated_mm: np.ndarray, counted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (n, 42) float32 after each hand is rotated, scaled and shifted onto its annotation, and where they are.
+    """Distances (n, 42) float32 after each hand is rotated, scaled and shifted onto its annotation, and which count.
 
     The similarity is that of least squares over the hand's counted joints, without mirroring. A hand with fewer than
     :data:`LEAST_ALIGNED` of them has no distances.

@@ -173,5 +173,5 @@ def _lift(predictions: Predictions, joints: slice, root_depth_mm: np.ndarray, tr
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """As the compiled functions want it; not copied if it is."""
+    """As the compiled functions take it; copied only if needed."""
     return np.require(array, np.float64, ["C", "W"])

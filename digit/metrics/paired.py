@@ -11,9 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from digit.metrics.summary import SCALARS, Tally, scalars
+from digit.metrics.summary import SCALARS, UNITS, Tally, scalars
 
-LOWER_IS_BETTER = tuple(name for name in SCALARS if name.startswith(("mpjpe", "pa_mpjpe", "mrrpe")))
+LOWER_IS_BETTER = tuple(name for name, unit in UNITS.items() if unit == "mm")
+"""Errors, which are in mm; of the others, which are shares, more is better."""
 Verdict = Literal["better", "worse", "undecided"]
 _RESAMPLES_AT_ONCE = 64
 

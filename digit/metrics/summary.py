@@ -16,10 +16,14 @@ PCK_LIMIT_MM = 50
 PCK_THRESHOLDS_MM = np.arange(PCK_LIMIT_MM + 1)
 PARTS = LABEL_COUNT - 1
 SETS = ("sh", "ih", "all")
-SCALARS = (
-    "mpjpe_sh", "mpjpe_ih", "mpjpe_all", "mpjpe_sh_no_wrist", "mpjpe_ih_no_wrist", "mpjpe_all_no_wrist",
-    "pa_mpjpe_sh", "pa_mpjpe_ih", "pa_mpjpe_all", "mrrpe", "handedness_accuracy", "part_iou", "pck_auc",
-)  # fmt: skip
+UNITS = {
+    "mpjpe_sh": "mm", "mpjpe_ih": "mm", "mpjpe_all": "mm",
+    "mpjpe_sh_no_wrist": "mm", "mpjpe_ih_no_wrist": "mm", "mpjpe_all_no_wrist": "mm",
+    "pa_mpjpe_sh": "mm", "pa_mpjpe_ih": "mm", "pa_mpjpe_all": "mm",
+    "mrrpe": "mm", "handedness_accuracy": "share", "part_iou": "share", "pck_auc": "share",
+}  # fmt: skip
+"""Every scalar metric and its unit."""
+SCALARS = tuple(UNITS)
 FINGER_JOINTS = np.setdiff1d(np.arange(JOINT_COUNT), ROOT_JOINTS)
 """(40,) all joints but the wrists, whose root-relative error is 0 by definition."""
 
@@ -39,7 +43,7 @@ class Tally:
     """Sums of errors and of what they are divided by."""
 
     sums: np.ndarray
-    """(units, 406) float64, one row per resampling unit."""
+    """(units, columns) float64, one row per resampling unit."""
     pck_counts: np.ndarray
     """(2, 52) finger joints of single-hand and interacting samples, by error rounded up to 1 mm; last: > 50 mm."""
     samples: np.ndarray
@@ -90,7 +94,7 @@ def tally(
 
 
 def scalars(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Scalar metrics of summed columns (..., 406): {name: (...)}, NaN where nothing was valid.
+    """Scalar metrics of summed columns (..., columns): {name: (...)}, NaN where nothing was valid.
 
     MPJPE, aligned or not, is the mean over joints of each joint's mean over its valid samples; a joint without any is
     left out.

@@ -1,4 +1,6 @@
-"""Image encoders: timm's HRNet up to its highest-resolution branch, torchvision's ResNet up to its last maps."""
+"""Image encoders: timm's HRNet up to its highest-resolution branch, any other network of timm with a neck
+(:mod:`pyramid`), torchvision's ResNet up to its last maps.
+"""
 
 import logging
 from collections import OrderedDict

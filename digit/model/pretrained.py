@@ -104,7 +104,7 @@ def load_from_timm(net: nn.Module, name: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             source: Any = timm.create_model(name, pretrained=True)
-    except Exception as error:  # whatever the hub raises without a network
+    except Exception as error:  # whatever the hub raises without internet access
         log.warning("timm's ImageNet weights of %s cannot be fetched: %s", name, error)
         return f"{RANDOM}, because timm's weights could not be fetched"
     state = source.state_dict()
@@ -121,7 +121,7 @@ def load_from_torchvision(net: nn.Module, name: str) -> str:
     """
     try:
         source = torchvision.models.get_model(name, weights="IMAGENET1K_V1")
-    except Exception as error:  # whatever the download raises without a network
+    except Exception as error:  # whatever the download raises without internet access
         log.warning("torchvision's ImageNet weights of %s cannot be fetched: %s", name, error)
         return f"{RANDOM}, because torchvision's weights could not be fetched"
     state = source.state_dict()

@@ -24,7 +24,7 @@ class PartMask(NamedTuple):
 
 
 def noted(masks: Iterable[PartMask], table: FitTable) -> Iterator[tuple[int, bytes]]:
-    """Pass on place and PNG of the masks that there are, and note all of them in ``table``."""
+    """Yield place and PNG of each mask that exists, and note all of them in ``table``."""
     for mask in masks:
         table.fitted[mask.place], table.error_mm[mask.place] = mask.fitted, mask.error_mm
         table.pixels[mask.place] = mask.pixels

@@ -1,7 +1,8 @@
-"""InterHand2.6M as it is released: where its files lie, and their contents as checked columns.
+"""InterHand2.6M as it is released: the contents of its files as checked columns.
 
-The layout is described in ``docs/formats/release.md``. Everything that refers to something that is not there, or is not
-what it should be, becomes an entry in a list of problems that names file, record and remedy; nothing is guessed.
+The files' names are in :mod:`digit.run.layout`; the layout is described in ``docs/formats/release.md``. Everything that
+refers to something that is not there, or is not what it should be, becomes an entry in a list of problems that names
+file, record and remedy; nothing is guessed.
 """
 
 from collections import Counter

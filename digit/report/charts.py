@@ -86,7 +86,7 @@ def bar_chart(
         categories: (group, label) of each category; a group's name is written once below its labels.
         bars: Bars that stand side by side in each category.
         y_label: Quantity and unit.
-        marks: A short horizontal line per category, such as a yardstick.
+        marks: A short horizontal line per category, such as a baseline.
         size: Width and height in px.
         y_max: Upper end of the axis; None fits the values.
     """

@@ -11,7 +11,7 @@ from digit.config.presets import PRESETS
 from digit.report import charts
 from digit.report.compare import Comparison
 from digit.report.facts import Trained, duration
-from digit.report.tables import METRICS, NONE, number
+from digit.report.tables import NONE, TITLES, number
 
 DIFFERENCES = ("mpjpe_sh", "mpjpe_ih", "mpjpe_all", "pa_mpjpe_all", "mrrpe", "handedness_accuracy")
 """Metrics in which experiments are compared with the first one."""
@@ -96,9 +96,9 @@ def changes(settings: Experiment, reference: Trained | None = None) -> str:
 def difference_charts(compared: Comparison) -> list[dict[str, Any]]:
     """Differences in mm with their intervals, one chart per metric."""
     return [
-        {"name": METRICS[metric][0], "svg": Markup(charts.interval_chart(_intervals(compared, metric), "mm"))}
+        {"name": TITLES[metric], "svg": Markup(charts.interval_chart(_intervals(compared, metric), "mm"))}
         for metric in DIFFERENCES
-        if METRICS[metric][1] == "mm"
+        if metrics.UNITS[metric] == "mm"
     ]
 
 

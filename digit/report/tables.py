@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from digit import metrics
 from digit.config import Config, Experiment
 from digit.pages.inline import css_color
 from digit.report.facts import ROOT_NAMES, Trained, duration
@@ -10,21 +11,22 @@ from digit.report.published import PUBLISHED
 from digit.run.provenance import backbone_warning
 from digit.skeleton import LABEL_NAMES, PART_NAMES, PARTS_PER_HAND, label_colors
 
-METRICS = {
-    "mpjpe_sh": ("MPJPE, single hand", "mm"),
-    "mpjpe_ih": ("MPJPE, interacting", "mm"),
-    "mpjpe_all": ("MPJPE, all", "mm"),
-    "mpjpe_sh_no_wrist": ("MPJPE, single hand, 40 joints (no wrists)", "mm"),
-    "mpjpe_ih_no_wrist": ("MPJPE, interacting, 40 joints", "mm"),
-    "mpjpe_all_no_wrist": ("MPJPE, all, 40 joints", "mm"),
-    "pa_mpjpe_sh": ("PA-MPJPE, single hand, each hand aligned", "mm"),
-    "pa_mpjpe_ih": ("PA-MPJPE, interacting", "mm"),
-    "pa_mpjpe_all": ("PA-MPJPE, all", "mm"),
-    "mrrpe": ("MRRPE, left wrist relative to right", "mm"),
-    "handedness_accuracy": ("Handedness accuracy", "share"),
-    "part_iou": ("Part IoU, mean over parts", "share"),
-    "pck_auc": ("PCK, area under the curve, 0 to 50 mm", "share"),
+TITLES = {
+    "mpjpe_sh": "MPJPE, single hand",
+    "mpjpe_ih": "MPJPE, interacting",
+    "mpjpe_all": "MPJPE, all",
+    "mpjpe_sh_no_wrist": "MPJPE, single hand, 40 joints (no wrists)",
+    "mpjpe_ih_no_wrist": "MPJPE, interacting, 40 joints",
+    "mpjpe_all_no_wrist": "MPJPE, all, 40 joints",
+    "pa_mpjpe_sh": "PA-MPJPE, single hand, each hand aligned",
+    "pa_mpjpe_ih": "PA-MPJPE, interacting",
+    "pa_mpjpe_all": "PA-MPJPE, all",
+    "mrrpe": "MRRPE, left wrist relative to right",
+    "handedness_accuracy": "Handedness accuracy",
+    "part_iou": "Part IoU, mean over parts",
+    "pck_auc": "PCK, area under the curve, 0 to 50 mm",
 }
+"""Every scalar metric, in the order of the table."""
 JOINT_SETS = {
     42: ("mpjpe_sh", "mpjpe_ih", "mpjpe_all"),
     40: ("mpjpe_sh_no_wrist", "mpjpe_ih_no_wrist", "mpjpe_all_no_wrist"),
@@ -34,11 +36,11 @@ NONE = "–"
 Facts = list[tuple[str, str]]
 
 
-def number(value: float | None, name: str = "mpjpe") -> str:
+def number(value: float | None, name: str) -> str:
     """A metric as text: mm with two digits, shares with three."""
     if value is None:
         return NONE
-    return f"{value:.2f}" if name.startswith(("mpjpe", "pa_mpjpe", "mrrpe")) else f"{value:.3f}"
+    return f"{value:.2f}" if metrics.UNITS[name] == "mm" else f"{value:.3f}"
 
 
 def scalar(document: dict[str, Any], name: str) -> dict[str, str]:
@@ -104,7 +106,7 @@ def tiles(document: dict[str, Any]) -> list[dict[str, Any]]:
     for name, title in names.items():
         text = scalar(document, name)
         baseline = f"mean pose {text['baseline']}" if text["baseline"] != NONE else ""
-        unit = "mm" if METRICS[name][1] == "mm" else ""
+        unit = "mm" if metrics.UNITS[name] == "mm" else ""
         notes = [line for line in (text["interval"], baseline) if line]
         result.append({"name": title, "value": text["value"], "unit": unit, "notes": notes})
     return result
@@ -178,7 +180,7 @@ def given_facts(trained: Sequence[Trained]) -> Facts:
 def _backbone_weights(trained: Trained) -> str:
     origin = str(trained.provenance.get("backbone_weights", NONE))
     by_design = origin == "random" and not alarms(trained)
-    return f"random, as preset {trained.settings.preset} means it to be" if by_design else origin
+    return f"random, as intended by preset {trained.settings.preset}" if by_design else origin
 
 
 def provenance_facts(trained: Trained) -> Facts:
@@ -208,12 +210,12 @@ def protocol_facts(document: dict[str, Any]) -> Facts:
 def metric_rows(document: dict[str, Any]) -> list[dict[str, str]]:
     """The table of all scalar metrics beside the mean pose."""
     rows = []
-    for name, (title, unit) in METRICS.items():
+    for name, title in TITLES.items():
         text = scalar(document, name)
         value = document["metrics"][name]
         baseline = (document["baseline_mean_pose"] or {"metrics": {}})["metrics"].get(name)
         ratio = f"{value / baseline:.2f}" if value is not None and baseline else NONE
-        rows.append({"name": title, "unit": unit, "ratio": ratio, **text})
+        rows.append({"name": title, "unit": metrics.UNITS[name], "ratio": ratio, **text})
     return rows
 
 
@@ -273,7 +275,7 @@ def part_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
                 {
                     "label": label,
                     "color": css_color(colors[label]),
-                    "iou": number(iou, "iou"),
+                    "iou": number(iou, "part_iou"),
                     "percent": round(100 * (iou or 0), 1),
                 }
             )

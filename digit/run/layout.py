@@ -1,4 +1,7 @@
-"""Where a run keeps its files. The workflow's rules and the stages both ask here, so they cannot disagree."""
+"""Where a run keeps its files, and how a data set names its own.
+
+The workflow's rules and the stages both get their paths here, so they cannot disagree.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

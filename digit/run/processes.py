@@ -1,4 +1,4 @@
-"""What happens when processes die or meet: jobs end with their workflow, one writer per output, no stale locks.
+"""When processes die or run concurrently: jobs end with their workflow, one writer per output, no stale locks.
 
 A workflow that is killed (SIGKILL, out of memory, power) cannot tidy up. Three rules make the next run
 safe without anybody's help: a job notices that its workflow is gone and stops; a job waits for another

@@ -53,7 +53,7 @@ def backbone_warning(experiment: Experiment, origin: str) -> str | None:
     """What a reader of this experiment's numbers must know about the start of its backbone, if anything.
 
     Preset tiny starts from random weights on purpose. Preset paper does not, and weights that were asked for
-    (``model.pretrained``) and could not be had are never a detail.
+    (``model.pretrained``) and could not be loaded must always be reported.
 
     Args:
         experiment: Its settings.
@@ -68,7 +68,7 @@ def backbone_warning(experiment: Experiment, origin: str) -> str | None:
     return (
         f"The backbone started from RANDOM weights ({reason}), not from ImageNet's as in the paper. This is another "
         "recipe than the paper's: do not compare its numbers with published ones. Set model.pretrained to the file "
-        f"{file}, or to {library} on a machine with a network, and train again."
+        f"{file}, or to {library} on a machine with internet access, and train again."
     )
 
 

@@ -113,7 +113,7 @@ def _require_finite(outputs: inference.Outputs, checkpoint: Path) -> None:
 def _constant(layout: Layout) -> metrics.ConstantPose | None:
     """Average the training split, if its index is there."""
     if not layout.index("train").is_dir():
-        log.warning("%s is missing: no mean-pose yardstick", layout.index("train"))
+        log.warning("%s is missing: no mean-pose baseline", layout.index("train"))
         return None
     return scoring.constant_of(open_index(layout.index("train")))
 

@@ -121,7 +121,7 @@ def _recall(
 
     None stands for a sample that has no mask because no hand has a fit.
     """
-    if any(cache.header.get(key) != header[key] for key in ("backend", "hand_model", "labels_version")):
+    if any(cache.header.get(key) != header[key] for key in ("backend", "hand_model", "labels_version", "value")):
         return {}
     known = np.flatnonzero(recall_fits(cache.kept(fits), index, rows, table, cache.header.get(PAIR)))
     names = index.keys(rows[known])

@@ -18,7 +18,7 @@ _DATA = 41
 _TRAILER_BYTES = 16
 """Checksum of the block, and the closing block."""
 _LARGEST_RATIO = 1032
-"""Of deflate: a size in the header that is beyond it is a lie."""
+"""Of deflate: a larger size in the header cannot be true."""
 
 
 def encode_mask(mask: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""What can be said about a PNG file without decoding it."""
+"""What can be said about a PNG image without decoding it: pictures in the original's store. Masks: :mod:`masks`."""
 
 import zlib
 

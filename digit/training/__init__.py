@@ -1,6 +1,6 @@
 """A training, from its settings to its published weights. The stage ``train`` calls downwards:
 
-- :mod:`loop`: runs a training in one process or several, and says what its end means
+- :mod:`loop`: runs a training in one process or several, and interprets how it ended
 - :mod:`requirements`: what the settings ask of the machine
 - :mod:`evaluation`, :mod:`checkpoints`, :mod:`history`: the callbacks; each knows what it is given
 - :mod:`batches`: training batches, from where an interrupted epoch stood

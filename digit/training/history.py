@@ -72,7 +72,7 @@ class History:
         self._sums, self._batches = {}, 0
 
     def add(self, losses: Mapping[str, Tensor], lr: float) -> None:
-        """Add the losses of a batch up, on their device, and note the learning rate that was used."""
+        """Accumulate the losses of a batch, on their device, and note the learning rate that was used."""
         # Their sum is left out: Lightning has divided it by the number of accumulated batches.
         for name in LOSSES:
             value = losses[name]

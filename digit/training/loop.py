@@ -1,4 +1,4 @@
-"""Running a training in one process or several, and what its end means."""
+"""Running a training in one process or several, and interpreting how it ended."""
 
 import os
 from typing import Any, Literal

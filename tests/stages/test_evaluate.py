@@ -93,7 +93,7 @@ def test_predictions_of_another_index_are_refused(evaluated_run):
         scoring.load_outputs(path, open_index(run.layout.index("test")))
 
 
-def test_without_a_training_index_there_is_no_yardstick(evaluated_run):
+def test_without_a_training_index_there_is_no_baseline(evaluated_run):
     run = evaluated_run
     shutil.rmtree(run.layout.index("train"))
     evaluate(run.config, "tiny", "test", "gt")

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digit import metrics
 from digit.config import merge, resolve, to_dict
-from digit.report import charts, facts
+from digit.report import charts, facts, tables
 from digit.report.samples import pick
 from digit.run.errors import UserError
 from digit.run.files import write_json
@@ -32,6 +33,10 @@ def page(evaluated_run):
         (folder / f"{name}.tsv").write_text(f"{BENCHMARK}{seconds}\t0:00:02\t{memory}" + "\t0" * 7 + "\n")
     report(evaluated_run.config)
     return (evaluated_run.layout.report() / "index.html").read_text()
+
+
+def test_every_metric_is_in_the_table():
+    assert tuple(tables.TITLES) == metrics.SCALARS
 
 
 def test_the_page_needs_nothing_from_outside(page):
@@ -87,7 +92,7 @@ def alarms_of(run, config):
 
 def test_a_random_backbone_by_design_is_a_quiet_line(page):
     assert 'role="alert"' not in page
-    assert "<dt>Backbone weights</dt><dd>random, as preset tiny means it to be</dd>" in page
+    assert "<dt>Backbone weights</dt><dd>random, as intended by preset tiny</dd>" in page
 
 
 def test_weights_asked_for_and_not_had_raise_an_alarm_above_all_numbers(evaluated_run):

@@ -3,12 +3,12 @@
 
 rule evaluate_experiment:
     """Predicts one split with one source of absolute root depth, and measures the predictions as docs/protocol.md says,
-    with intervals, errors of each joint, and the mean pose of the training split as a yardstick.
+    with intervals, errors of each joint, and the mean pose of the training split as a baseline.
     """
     input:
         unpack(lambda wildcards: samples(wildcards.split)),
-        # The mean pose of the training split is the yardstick.
-        yardstick=LAYOUT.index("train") if TRAINED else [],
+        # The mean pose of the training split is the baseline.
+        baseline=LAYOUT.index("train") if TRAINED else [],
         settings=LAYOUT.settings("evaluate"),
         experiment=LAYOUT.settings("experiments/{experiment}"),
         best=LAYOUT.train("{experiment}") / "best.ckpt",

@@ -49,7 +49,7 @@ def train_resources():
         "local_gpu": of_training(lambda training: training.devices if GPU_HERE else 1),
         "nodes": several(lambda training: training.nodes),
         "tasks": several(lambda training: training.nodes * training.devices),
-        # Slurm derives nothing from GPUs: the tasks of a node are said outright.
+        # Slurm derives nothing from GPUs: tasks per node are given explicitly.
         "tasks_per_gpu": several(lambda training: 0),
         "cpus_per_task": several(lambda training: 1 + training.num_workers),
         "slurm_extra": several(lambda training: f"'--ntasks-per-node={training.devices}'"),
