@@ -49,7 +49,7 @@
     show(byId("large"), entry.picture, cards[number].querySelector("img"));
     const drawing = stage.querySelector("svg");
     drawEntry(drawing, entry, bones);
-    if (entry.shaded) drawing.append(shape("image", { class: "meshes", href: entry.shaded, width: "100%", height: "100%", x: -0.5, y: -0.5 }));
+    if (entry.shaded) drawing.prepend(shape("image", { class: "meshes", href: entry.shaded, width: "100%", height: "100%", x: -0.5, y: -0.5 }));
     const film = byId("film");
     film.hidden = !entry.video;
     stage.hidden = Boolean(entry.video);

@@ -23,6 +23,7 @@ from digit.pages.views import read_thumbnail
 from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.overlay_video import KINDS
 from digit.predictor.results import LINES_SUFFIX, MESH_SUFFIX, OVERLAY_SUFFIX, POSE_SUFFIX
+from digit.run.console import counted
 from digit.run.files import remove, replacing
 
 HERE = Path(__file__).parent
@@ -149,7 +150,7 @@ def _title(records: Sequence[dict[str, Any]]) -> str:
     videos = sum(record["frame"] is not None for record in records)
     hands = sum(len(present_hands(record)) for record in records)
     counts = {"hand": hands, "picture": len(records) - videos, "video": videos}
-    words = [f"{count:,} {name}{'s' if count != 1 else ''}" for name, count in counts.items()]
+    words = [counted(count, name) for name, count in counts.items()]
     if videos == len(records) > 0:
         return words[2]
     return f"{words[0]} in {words[1]}" + (f" and {words[2]}" if videos else "")

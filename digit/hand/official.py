@@ -29,7 +29,7 @@ INDICES = {"f": mesh.VERTEX_COUNT, "kintree_table": 16}
 """Arrays of indices, and how many things there are to refer to."""
 
 MANO_REMEDY = (
-    "data.hand_model must be 'open' or the folder with MANO_RIGHT.pkl and MANO_LEFT.pkl "
+    "the hand model (data.hand_model, --hand-model) must be 'open' or the folder with MANO_RIGHT.pkl and MANO_LEFT.pkl "
     "from https://mano.is.tue.mpg.de (models/ in mano_v1_2.zip)"
 )
 TABLE_REMEDY = "set data.sealed_faces to the published sealed_faces.npy, or to null to derive parts from the skinning"

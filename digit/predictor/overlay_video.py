@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +27,8 @@ LEFT_OVER = (".overlay.webm.partial.webm", ".overlay.mp4.partial.mp4")
 def video_suffix() -> str:
     """Suffix of the overlay videos that this machine can write."""
     with tempfile.TemporaryDirectory() as folder:
-        trial = cv2.VideoWriter(str(Path(folder) / "trial.webm"), cv2.CAP_FFMPEG, _fourcc(WEBM), 25, (32, 32))
+        trial = cv2.VideoWriter()
+        _open(trial, Path(folder) / "trial.webm", WEBM, 25, (32, 32))
         works = trial.isOpened()
         trial.release()
     return WEBM if works else MP4
@@ -51,7 +54,7 @@ def writing_video(path: Path, rate_hz: float) -> Iterator[Callable[[np.ndarray],
             nonlocal count
             if count == 0:
                 size = (image.shape[1], image.shape[0])
-                writer.open(str(growing), cv2.CAP_FFMPEG, _fourcc(suffix), rate_hz, size)
+                _open(writer, growing, suffix, rate_hz, size)
             writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             count += 1
 
@@ -78,8 +81,18 @@ def is_own_video(path: Path) -> bool:
         return file.read() == MARK
 
 
-def _fourcc(suffix: str) -> int:
-    return cv2.VideoWriter.fourcc(*KINDS[suffix][0])
+def _open(writer: cv2.VideoWriter, path: Path, suffix: str, rate_hz: float, size: tuple[int, int]) -> None:
+    """Begin a video, without OpenCV's line about a code that WebM has no place for."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        writer.open(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*KINDS[suffix][0]), rate_hz, size)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _require_whole(path: Path, written: Path, count: int) -> None:

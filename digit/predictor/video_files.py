@@ -22,7 +22,7 @@ from digit.predictor.picture_files import STOPPING, Done, File, Job
 from digit.predictor.pose_lines import first_record, keep_whole_lines, line_of, read_lines, result_of
 from digit.predictor.results import LINES_SUFFIX, PARTIAL_SUFFIX, as_text, is_own_lines, require_free
 from digit.predictor.videos import Frame, Video
-from digit.run.errors import UserError, refusal
+from digit.run.errors import UserError, refusal, way_out
 from digit.run.files import replacing
 from digit.run.provenance import json_digest, sha256
 from digit.store.prefetch import map_ahead
@@ -81,7 +81,7 @@ def _predict(job: Job, file: File, video: Video, boxes: Any, identity: str, prog
                 out.flush()
                 done += 1
     except OSError as error:
-        raise UserError(f"{partial}: cannot be written ({refusal(error)}); free some disk space") from error
+        raise UserError(f"{partial}: cannot be written ({refusal(error)}); {way_out(error)}") from error
     return done
 
 

@@ -15,6 +15,7 @@ from digit.report import charts, experiments, tables
 from digit.report.compare import Comparison
 from digit.report.facts import SplitCounts, StageTime, Trained, duration
 from digit.report.samples import DISPLAY_PX, Sample
+from digit.run.console import counted
 from digit.skeleton import FINGERS, HANDS, JOINTS_PER_HAND
 
 FOLDER = Path(__file__).parent
@@ -109,7 +110,7 @@ def _times_chart(times: Sequence[StageTime]) -> str:
     rows = []
     for item in times:
         memory = f", {item.memory_mb / 1024:.1f} GB" if item.memory_mb is not None else ""
-        jobs = f"{item.jobs} job{'s' if item.jobs > 1 else ''}"
+        jobs = counted(item.jobs, "job")
         rows.append((item.stage.replace("_", " "), item.seconds, f"{duration(item.seconds)} ({jobs}{memory})", "tone0"))
     return charts.row_chart(rows, width=900)
 

@@ -23,6 +23,12 @@ def configure_logging(level: int = logging.INFO) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: ``1 picture``, ``2,000 pictures``, ``2 boxes``."""
+    ending = "" if count == 1 else "es" if noun.endswith(("x", "s")) else "s"
+    return f"{count:,} {noun}{ending}"
+
+
 def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
     """Yield ``items`` with a progress bar on a terminal, or a log line every few seconds elsewhere.
 

@@ -39,6 +39,11 @@ def words_for_people(error: BaseException) -> str | None:
     return str(error) if isinstance(error, UserError) else None
 
 
+def way_out(error: OSError) -> str:
+    """What to do about a file that the system refuses to write."""
+    return "free some disk space" if error.errno in _OUT_OF_ROOM else "choose another place"
+
+
 def refusal(error: OSError) -> str:
     """Say which file the system refused and why."""
     if error.filename is None:

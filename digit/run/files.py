@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from digit.run.errors import UserError, refusal
+from digit.run.errors import UserError, refusal, way_out
 
 
 @contextlib.contextmanager
@@ -59,9 +59,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({refusal(error)}); free some disk space or choose another place"
-        ) from error
+        raise UserError(f"{path}: cannot be written ({refusal(error)}); {way_out(error)}") from error
 
 
 def require_writable(path: Path) -> None:

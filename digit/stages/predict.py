@@ -22,7 +22,7 @@ from digit.predictor.results import LINES_SUFFIX, SOFTWARE, result_names
 from digit.predictor.stream import Stream
 from digit.predictor.video_files import predict_video
 from digit.run import provenance
-from digit.run.console import log, track
+from digit.run.console import counted, log, track
 from digit.run.errors import UserError
 from digit.run.files import require_writable
 
@@ -215,9 +215,9 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
     unused = unused_boxes(boxes or {}, found.names)
     if unused:
         shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
-        log.warning("predict: %d boxes belong to no picture: %s", len(unused), shown)
+        log.warning("predict: %s for no picture that was given: %s", counted(len(unused), "box"), shown)
     if outcome.stopped:
         log.warning("predict: stopped; run the same command again to go on")
     before = f", {outcome.kept} of them made before" if outcome.kept else ""
     look = f"; look at {output / PAGE}" if outcome.poses else ""
-    log.info("predict: %d inputs, results in %s%s%s", len(outcome.poses), output, before, look)
+    log.info("predict: %s, results in %s%s%s", counted(len(outcome.poses), "input"), output, before, look)

@@ -243,6 +243,13 @@ def test_a_video_that_cannot_be_written_is_said(tmp_path):
     assert not list(tmp_path.iterdir()) and not is_own_video(path)
 
 
+def test_a_video_is_begun_without_a_word_of_opencvs(tmp_path, capfd):
+    with writing_video(tmp_path / "x.overlay.webm", 20) as add:
+        for _ in range(3):
+            add(np.zeros((32, 32, 3), np.uint8))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_lost_hands_are_looked_for_and_new_ones_now_and_then(job):
     looks = []
 

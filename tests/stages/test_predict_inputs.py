@@ -107,7 +107,7 @@ def test_bad_pictures_and_boxes_do_not_stop_the_others(checkpoint, pictures, tmp
     ):
         assert name in line and reason in line
     assert "left out 1 of the folder" in caplog.text and "notes.txt: no picture" in caplog.text
-    assert "1 boxes belong to no picture: typo.png" in caplog.text
+    assert "1 box for no picture that was given: typo.png" in caplog.text
 
 
 def test_names_of_any_bytes_get_results(checkpoint, tmp_path):
