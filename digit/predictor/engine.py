@@ -111,7 +111,8 @@ class Place:
     """Of the detector."""
 
 
-Detector = Callable[[list[np.ndarray]], Sequence[Sequence[Found]]]
+Detector = Callable[[list[np.ndarray], bool], Sequence[Sequence[Found]]]
+"""Finds the hands of pictures, and if told so looks a second time, for small ones, where there are none."""
 
 
 class Engine:
@@ -139,12 +140,18 @@ class Engine:
         """
         return self.predict(pictures, self.locate(pictures))
 
-    def locate(self, pictures: Sequence[Picture]) -> list[list[Place]]:
-        """Where to look for hands: boxes that are given, those that the detector finds, or the whole picture."""
+    def locate(self, pictures: Sequence[Picture], second_look: bool = True) -> list[list[Place]]:
+        """Where to look for hands: boxes that are given, those that the detector finds, or the whole picture.
+
+        Args:
+            pictures: to look at.
+            second_look: whether the detector also looks for small hands where it sees none, which takes five times
+                as long.
+        """
         places = [[Place(box, GIVEN) for box in picture.boxes_px or ()] for picture in pictures]
         open_ones = [k for k, picture in enumerate(pictures) if picture.boxes_px is None]
         if self.detector is not None and open_ones:
-            for k, found in zip(open_ones, self.detector([pictures[k].pixels for k in open_ones]), strict=True):
+            for k, found in zip(open_ones, self.detector([pictures[k].pixels for k in open_ones], second_look), strict=True):
                 places[k] = [Place(one.box_px, DETECTED, one.score) for one in found]
         for k in open_ones:
             places[k] = places[k] or [Place(None, WHOLE)]

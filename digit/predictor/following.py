@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from digit.detector.tracking import match, next_crops, still_there
-from digit.predictor.engine import TRACKED, Crop, Engine, Picture, Place, Result
+from digit.predictor.engine import TRACKED, WHOLE, Crop, Engine, Picture, Place, Result
 from digit.skeleton import HANDS, JOINTS_PER_HAND
 
 LOOK_S = 1.0
@@ -17,8 +17,9 @@ LEAST_SCORE = 0.1
 class Follower:
     """Predicts the pictures of a video, one after the other, from the poses of the last one.
 
-    Hands are looked for at the beginning, when all are lost, and once a second. All that it remembers is the last
-    result, so that it can go on from one that was saved.
+    Hands are looked for at the beginning, when all are lost, and once a second, small ones at the beginning and once a
+    second alone. Where a detector finds none there are none: the next picture may show them. All that it remembers is
+    the last result, so that it can go on from one that was saved.
 
     Args:
         engine: predicts, and finds hands.
@@ -35,18 +36,18 @@ class Follower:
             UserError: as calling the engine.
         """
         followed = [] if picture.boxes_px is not None or self.last is None else follow(self.last, picture)
-        if not followed:
-            places = self.engine.locate([picture])[0]
-        elif self.engine.detector is not None and self._time_to_look(picture):
-            places = confirm(followed, self.engine.locate([picture])[0])
-        else:
-            places = followed
+        look = self.engine.detector is not None and self._time_to_look(picture)
+        places = followed
+        if look or not followed:
+            located = self.engine.locate([picture], second_look=look)[0]
+            places = confirm(followed, located) if followed else located
+        if self.engine.detector is not None:
+            places = [place for place in places if place.origin != WHOLE]
         self.last = self.engine.predict([picture], [places])[0]
         return self.last
 
     def _time_to_look(self, picture: Picture) -> bool:
-        assert self.last is not None
-        return (picture.time_s or 0.0) // LOOK_S > (self.last.picture.time_s or 0.0) // LOOK_S
+        return self.last is None or (picture.time_s or 0.0) // LOOK_S > (self.last.picture.time_s or 0.0) // LOOK_S
 
 
 def follow(last: Result, picture: Picture) -> list[Place]:

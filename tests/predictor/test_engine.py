@@ -25,7 +25,8 @@ def images():
 
 
 def test_every_crop_is_what_the_predictor_says_of_its_box(predictor, images):
-    def detector(pictures):
+    def detector(pictures, second_look):
+        assert second_look
         assert [picture.shape for picture in pictures] == [images[1].shape, images[2].shape], "only those without boxes"
         return [[SimpleNamespace(box_px=np.array(OTHER, float), score=0.75)], []]
 

@@ -251,28 +251,22 @@ def test_a_video_is_begun_without_a_word_of_opencvs(tmp_path, capfd):
 
 
 def test_lost_hands_are_looked_for_and_new_ones_now_and_then(job):
-    looks = []
+    looks, found = [], [SimpleNamespace(box_px=np.array([10.0, 8, 30, 30]), score=0.8)]
 
-    def detector(pictures):
-        looks.append(len(pictures))
-        return [[SimpleNamespace(box_px=np.array([10.0, 8, 30, 30]), score=0.8)] for _ in pictures]
+    def detector(pictures, second_look):
+        looks.append(second_look)
+        return [found for _ in pictures]
+
+    def origins(stream, count):
+        looks.clear()
+        results = [stream(Picture(pixels, frame=k, time_s=k / 10)) for k in range(count)]
+        return [[crop.origin for crop in result.crops] for result in results]
 
     pixels = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    sure = Stream(Engine(job.engine.predictor, detector, 0.0))
-    origins = [[crop.origin for crop in sure(Picture(pixels, frame=k, time_s=k / 10)).crops] for k in range(12)]
-    assert origins[0] == ["detected"] and origins[1] == ["tracked"] and sum(looks) == 2, "again after a second"
-    looks.clear()
-    lost = Stream(Engine(job.engine.predictor, detector, 1.0))
-    for k in range(4):
-        assert [crop.origin for crop in lost(Picture(pixels, frame=k, time_s=k / 10)).crops] == ["detected"]
-    assert sum(looks) == 4
-
-
-def test_memory_does_not_grow_with_the_video():
-    """Frames are taken only as they are needed."""
-    taken = []
-    frames = (taken.append(k) or k for k in range(1000))
-    ahead = video_files._ahead(frames)
-    assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
-    ahead = None
-    assert len(taken) <= 5 + 2 * video_files.AHEAD
+    seen = origins(Stream(Engine(job.engine.predictor, detector, 0.0)), 12)
+    assert seen[0] == ["detected"] and seen[1] == ["tracked"] and looks == [True, True], "again after a second"
+    assert origins(Stream(Engine(job.engine.predictor, detector, 1.0)), 4) == [["detected"]] * 4
+    assert looks == [True, False, False, False]
+    found.clear()
+    assert origins(Stream(Engine(job.engine.predictor, detector, 0.0)), 12) == [[]] * 12, "no hand is invented"
+    assert looks == [True, *[False] * 9, True, False], "small ones once a second"
