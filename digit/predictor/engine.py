@@ -1,7 +1,7 @@
 """From pictures to results: boxes found where none are given, several crops of a picture, one result for each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -18,6 +18,12 @@ from digit.run.errors import UserError
 
 GIVEN, DETECTED, TRACKED, WHOLE = "given", "detected", "tracked", "whole image"
 """Where a box comes from."""
+UNSEEN_ODDS = 1 / 9
+"""What the odds of a second hand are worth where the detector looked and saw one hand at most.
+
+Of 2,000 synthetic test images the network gives both hands at least 0.5 in 27 that show one hand, always below 0.8; of
+973 that show two, 7 % are below 0.9, which this takes to 0.5. On photographs it invents second hands more often.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,11 @@ class Found(Protocol):
         """Of the crop."""
         ...
 
+    @property
+    def hands(self) -> int:
+        """How many hands were seen in the crop."""
+        ...
+
 
 @dataclass(frozen=True)
 class Place:
@@ -109,6 +120,8 @@ class Place:
     """Where the box comes from."""
     score: float | None = None
     """Of the detector."""
+    hands: int | None = None
+    """How many were seen there; None where nobody has looked."""
 
 
 Detector = Callable[[list[np.ndarray], bool], Sequence[Sequence[Found]]]
@@ -151,10 +164,13 @@ class Engine:
         places = [[Place(box, GIVEN) for box in picture.boxes_px or ()] for picture in pictures]
         open_ones = [k for k, picture in enumerate(pictures) if picture.boxes_px is None]
         if self.detector is not None and open_ones:
-            for k, found in zip(open_ones, self.detector([pictures[k].pixels for k in open_ones], second_look), strict=True):
-                places[k] = [Place(one.box_px, DETECTED, one.score) for one in found]
+            for k, found in zip(
+                open_ones, self.detector([pictures[k].pixels for k in open_ones], second_look), strict=True
+            ):
+                places[k] = [Place(one.box_px, DETECTED, one.score, one.hands) for one in found]
+        seen = None if self.detector is None else 0
         for k in open_ones:
-            places[k] = places[k] or [Place(None, WHOLE)]
+            places[k] = places[k] or [Place(None, WHOLE, hands=seen)]
         return places
 
     def predict(self, pictures: Sequence[Picture], places: Sequence[Sequence[Place]]) -> list[Result]:
@@ -168,13 +184,24 @@ class Engine:
         poses = self.predictor([picture.pixels for picture, _ in pairs], [place.box_px for _, place in pairs])
         spaces = lift_poses(poses, [picture.camera for picture, _ in pairs])
         crops = (
-            Crop(pose, square, place.origin, space, place.score)
+            Crop(doubted(pose, place.hands), square, place.origin, space, place.score)
             for (_, place), pose, square, space in zip(pairs, poses, squares, spaces, strict=True)
         )
         return [
             Result(picture, list(islice(crops, len(own))), self.hand_threshold, self.checkpoint)
             for picture, own in zip(pictures, places, strict=True)
         ]
+
+
+def doubted(pose: Pose, seen: int | None) -> Pose:
+    """A pose whose less probable hand has lower odds (``UNSEEN_ODDS``) where one hand at most was seen."""
+    if seen is None or seen > 1:
+        return pose
+    probability = pose.hand_probability.copy()
+    second = probability.argmin()
+    odds = UNSEEN_ODDS * probability[second]
+    probability[second] = odds / (odds + 1 - probability[second])
+    return replace(pose, hand_probability=probability)
 
 
 def require_probability(hand_threshold: float) -> None:

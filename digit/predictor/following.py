@@ -1,6 +1,7 @@
 """Where to look for hands in the next picture of a video: where they were, and now and then wherever there are some."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def follow(last: Result, picture: Picture) -> list[Place]:
     kept = kept[np.argsort(-probability[kept], kind="stable")]
     right = kept % len(HANDS) == 0
     return [
-        Place(each.box_px, TRACKED, _score([crops[k // len(HANDS)] for k in kept[each.hands]]))
+        Place(each.box_px, TRACKED, _score([crops[k // len(HANDS)] for k in kept[each.hands]]), len(each.hands))
         for each in next_crops(joints_px[kept], right, width, height)
     ]
 
@@ -79,7 +80,7 @@ def confirm(followed: Sequence[Place], looked: Sequence[Place]) -> list[Place]:
     seen, new = match(*boxes)
     best = max((place.score or 0.0 for place in found), default=0.0)
     kept = [
-        Place(place.box_px, TRACKED, best if confirmed else (1.0 if place.score is None else place.score) / 2)
+        replace(place, score=best if confirmed else (1.0 if place.score is None else place.score) / 2)
         for place, confirmed in zip(followed, seen.tolist(), strict=True)
     ]
     kept = [place for place in kept if place.score is not None and place.score >= LEAST_SCORE]

@@ -28,7 +28,7 @@ def test_every_crop_is_what_the_predictor_says_of_its_box(predictor, images):
     def detector(pictures, second_look):
         assert second_look
         assert [picture.shape for picture in pictures] == [images[1].shape, images[2].shape], "only those without boxes"
-        return [[SimpleNamespace(box_px=np.array(OTHER, float), score=0.75)], []]
+        return [[SimpleNamespace(box_px=np.array(OTHER, float), score=0.75, hands=2)], []]
 
     pictures = [Picture(images[0], "a", [BOX, OTHER]), Picture(images[1], "b"), Picture(images[2], "c")]
     results = Engine(predictor, detector, 0.0, "best.ckpt")([*pictures, Picture(images[3], "d", [])])
@@ -42,6 +42,21 @@ def test_every_crop_is_what_the_predictor_says_of_its_box(predictor, images):
     wrist = record["crops"][1]["hands"]["left"]["joints"]["wrist"]
     np.testing.assert_allclose([wrist["x_px"], wrist["y_px"]], results[0].crops[1].pose.joints_px[41], atol=1e-3)
     assert results[3].record()["crops"] == []
+
+
+def test_a_second_hand_is_doubted_where_the_detector_saw_one(predictor, images):
+    one, two = (SimpleNamespace(box_px=np.array(OTHER, float), score=0.75, hands=hands) for hands in (1, 2))
+    seen = [[one], [two], []]
+    results = Engine(predictor, lambda *_: seen)([Picture(images[1])] * len(seen))
+    poses = [result.crops[0].pose for result in results]
+    (alone,), (whole,) = predictor([images[1]], [OTHER]), predictor([images[1]], [None])
+    for pose, expected in zip(poses, (alone, alone, whole), strict=True):
+        np.testing.assert_allclose(pose.joints_px, expected.joints_px, atol=1e-3)
+    np.testing.assert_allclose(poses[1].hand_probability, alone.hand_probability, rtol=1e-5)
+    for pose, expected in ((poses[0], alone), (poses[2], whole)):
+        order = expected.hand_probability.argsort()
+        low, high = expected.hand_probability[order]
+        np.testing.assert_allclose(pose.hand_probability[order], [low / (low + 9 * (1 - low)), high], rtol=1e-5)
 
 
 def test_all_crops_are_drawn_and_absent_hands_are_not(predictor, images):

@@ -251,7 +251,7 @@ def test_a_video_is_begun_without_a_word_of_opencvs(tmp_path, capfd):
 
 
 def test_lost_hands_are_looked_for_and_new_ones_now_and_then(job):
-    looks, found = [], [SimpleNamespace(box_px=np.array([10.0, 8, 30, 30]), score=0.8)]
+    looks, found = [], [SimpleNamespace(box_px=np.array([10.0, 8, 30, 30]), score=0.8, hands=2)]
 
     def detector(pictures, second_look):
         looks.append(second_look)
@@ -270,3 +270,13 @@ def test_lost_hands_are_looked_for_and_new_ones_now_and_then(job):
     found.clear()
     assert origins(Stream(Engine(job.engine.predictor, detector, 0.0)), 12) == [[]] * 12, "no hand is invented"
     assert looks == [True, *[False] * 9, True, False], "small ones once a second"
+
+
+def test_memory_does_not_grow_with_the_video():
+    """Frames are taken only as they are needed."""
+    taken = []
+    frames = (taken.append(k) or k for k in range(1000))
+    ahead = video_files._ahead(frames)
+    assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
+    ahead = None
+    assert len(taken) <= 5 + 2 * video_files.AHEAD
