@@ -13,6 +13,7 @@ from digit.config.documents import read_document
 from digit.config.paths import path_problems
 from digit.config.presets import PRESETS
 from digit.config.settings import Config
+from digit.run.console import counted
 from digit.run.errors import UserError
 
 SCHEMA_PATH = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
@@ -54,7 +55,8 @@ def resolve(raw: dict[str, Any], source: str = "the configuration") -> Config:
             problems.append("data.download: needs data.source: interhand; the embedded data set is not downloaded")
         problems += path_problems(raw)
     if problems:
-        raise UserError(f"{source} has {len(problems)} problem(s):\n" + "\n".join(f"  - {p}" for p in problems))
+        found = counted(len(problems), "problem")
+        raise UserError(f"{source} cannot be used, it has {found}:\n" + "\n".join(f"  - {p}" for p in problems))
     experiments = {}
     for name, settings in (raw.get("experiments") or {}).items():
         if settings is not None:

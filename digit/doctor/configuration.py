@@ -6,9 +6,11 @@ from pathlib import Path
 from digit.config import SPLITS, Config, to_dict
 from digit.config.paths import configured_paths
 from digit.doctor.fact import Fact
+from digit.model.shipped import SHIPPED
+from digit.run.console import counted
 from digit.run.layout import ANNOTATION_KINDS, ROOTNET_FILES, Layout
 
-NOT_FILES = {"open", "timm", "torchvision"}
+NOT_FILES = {"open", "timm", "torchvision", SHIPPED}
 """Values of path keys that name no path."""
 
 
@@ -20,11 +22,11 @@ def configuration_facts(config: Config, files: list[Path]) -> Iterator[Fact]:
         files: the files that it was read from.
     """
     yield Fact("files", " + ".join(map(str, files)))
-    yield Fact("run", f"{config.run.name}, data.source {config.data.source}, {config.data.shards} shard(s)")
+    yield Fact("run", f"{config.run.name}, data.source {config.data.source}, {counted(config.data.shards, 'shard')}")
     for name, experiment in config.experiments.items():
         task = "given weights" if experiment.load_ckpt else f"{experiment.training.max_epoch} epochs"
         network = f"preset {experiment.preset}, {experiment.model.backbone}"
-        how = f"precision {experiment.training.precision}, {experiment.training.devices} device(s)"
+        how = f"precision {experiment.training.precision}, {counted(experiment.training.devices, 'device')}"
         yield Fact(f"experiment {name}", f"{network}, {task}, {how}")
     if not config.experiments:
         yield Fact("experiments", "none", "name one under experiments in config.yaml")

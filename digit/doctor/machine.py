@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from digit.doctor.fact import Fact
+from digit.run.console import counted
 from digit.run.errors import UserError
 from digit.run.provenance import GIGABYTE, hardware
 
@@ -27,7 +28,7 @@ def machine_facts() -> list[Fact]:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     told = [f"{name}={os.environ[name]}" for name in TOLD_VARIABLES if os.environ.get(name)]
     return [
-        Fact("processor", f"{found['cpu']}, {found['cores']} core(s) for this process"),
+        Fact("processor", f"{found['cpu']}, {counted(found['cores'], 'core')} for this process"),
         Fact("memory", f"{found['memory_gb']} GB"),
         _shared_memory(),
         Fact("open files", f"at most {files}"),
@@ -121,4 +122,4 @@ def _compiled_code() -> Fact:
     if folder is None:
         return Fact("compiled code", "kept nowhere, so every command compiles again", "set NUMBA_CACHE_DIR")
     kept = len(list(Path(folder).glob("*.nbi"))) if Path(folder).is_dir() else 0
-    return Fact("compiled code", f"kept in {folder} ({kept} function(s))")
+    return Fact("compiled code", f"kept in {folder} ({counted(kept, 'function')})")

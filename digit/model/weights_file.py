@@ -13,7 +13,7 @@ import torch
 from digit.model.halves import is_safetensors, read_safetensors
 from digit.run.errors import UserError
 
-TRAIN = "train again (`snakemake train`), or download it again"
+TRAIN = "train again (`snakemake --cores all train`), or download it again"
 
 
 class _StandIn:

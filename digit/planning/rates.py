@@ -9,7 +9,7 @@ import yaml
 
 from digit.config import Experiment, to_dict
 from digit.model.flops import forward_gflop
-from digit.run.console import log
+from digit.run.console import counted, log
 from digit.run.errors import UserError
 from digit.run.files import finite, read_json
 from digit.samples.index import HEADER_NAME
@@ -56,7 +56,7 @@ def stage_rate(folder: Path, stage: str) -> Rate:
             if samples is not None and seconds is not None:
                 runs.add(run.name)
                 points.append((samples, seconds))
-    source = f"measured: {len(points)} job(s) of {', '.join(sorted(runs))}"
+    source = f"measured: {counted(len(points), 'job')} of {', '.join(sorted(runs))}"
     seconds, default = DEFAULT_SECONDS[stage]
     if points and not seconds:
         return Rate(0.0, max(START_SECONDS, max(measured for _, measured in points)), source)
@@ -86,7 +86,7 @@ def evaluation_rate(folder: Path, experiment: Experiment) -> Rate:
                 points.append((samples, seconds))
         line = _line(points)
         if line:
-            source = f"measured: {len(points)} job(s) of {place.relative_to(folder)}, {_hardware(record)}"
+            source = f"measured: {counted(len(points), 'job')} of {place.relative_to(folder)}, {_hardware(record)}"
             return Rate(*line, source)
     return _by_arithmetic(experiment, 1, 1)
 
@@ -107,7 +107,7 @@ def samples_in(header: Path) -> int:
 def _by_arithmetic(experiment: Experiment, passes: int, gpus: int) -> Rate:
     """A training step costs three forward passes."""
     gflop = forward_gflop(experiment.model) * passes
-    source = f"{gflop:.3g} GFLOP per sample, {gpus} GPU(s) with {GPU_TFLOPS:g} TFLOP/s each (assumed)"
+    source = f"{gflop:.3g} GFLOP per sample, {counted(gpus, 'GPU')} with {GPU_TFLOPS:g} TFLOP/s each (assumed)"
     return Rate(gflop / (GPU_TFLOPS * 1e3 * gpus), 3 * START_SECONDS, source)
 
 

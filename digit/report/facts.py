@@ -83,7 +83,7 @@ def read_trained(config: Config, layout: Layout, name: str) -> Trained:
     folder = layout.train(name)
     best = folder / "best.ckpt"
     if not best.is_file():
-        raise UserError(f"{best}: no such file; run `snakemake train`")
+        raise UserError(f"{best}: no such file; run `snakemake --cores all train`")
     weights = provenance.sha256(best)
     wanted = {(s, r) for s in config.evaluate.splits for r in config.evaluate.root_depth}
     order = [pair for pair in PROTOCOL_PREFERENCE if pair in wanted]
@@ -94,7 +94,7 @@ def read_trained(config: Config, layout: Layout, name: str) -> Trained:
     return Trained(
         name=name,
         settings=config.experiments[name],
-        provenance=read_json(folder / "provenance.json", "run `snakemake train`"),
+        provenance=read_json(folder / "provenance.json", "run `snakemake --cores all train`"),
         history={} if config.experiments[name].load_ckpt else read_history(folder / "history.csv"),
         evaluations=evaluations,
     )
@@ -102,17 +102,17 @@ def read_trained(config: Config, layout: Layout, name: str) -> Trained:
 
 def _read_metrics(path: Path, best: Path, weights: str) -> dict[str, Any]:
     """One metrics.json, which must be of the weights whose SHA-256 is given."""
-    document = read_json(path, "run `snakemake evaluate`")
+    document = read_json(path, "run `snakemake --cores all evaluate`")
     if document.get("protocol", {}).get("checkpoint_sha256") != weights:
         raise UserError(
-            f"{path}: was not measured with the weights that are now in {best}; run `snakemake evaluate`, or "
-            "`digit evaluate` for this experiment, split and root depth"
+            f"{path}: was not measured with the weights that are now in {best}; run `snakemake --cores all evaluate`, "
+            "or `digit evaluate` for this experiment, split and root depth"
         )
     lacking = [name for name in SCALARS if name not in document["metrics"]]
     if lacking:
         raise UserError(
             f"{path}: lacks {', '.join(lacking)}, because an earlier version wrote it; delete it and run "
-            "`snakemake evaluate`"
+            "`snakemake --cores all evaluate`"
         )
     return document
 
@@ -128,7 +128,7 @@ def read_history(path: Path) -> dict[str, list[float | None]]:
             rows = list(csv.DictReader(file))
         return {name: [float(row[name]) if row[name] else None for row in rows] for name in (rows[0] if rows else ())}
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: is not a training history ({error}); run `snakemake train`") from error
+        raise UserError(f"{path}: is not a training history ({error}); run `snakemake --cores all train`") from error
 
 
 def read_times(folder: Path) -> list[StageTime]:
@@ -172,7 +172,7 @@ def read_warnings(layout: Layout, splits: Sequence[str]) -> list[str]:
     found = []
     for split in splits:
         if layout.check(split).is_file():
-            audit = read_json(layout.check(split), "run `snakemake check`")
+            audit = read_json(layout.check(split), "run `snakemake --cores all check`")
             found += [f"{split}: {_line(warning)}" for warning in audit.get("warnings", [])]
     return found
 

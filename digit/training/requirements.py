@@ -5,6 +5,7 @@ import os
 import torch
 
 from digit.config import TrainingSettings
+from digit.run.console import counted
 from digit.run.errors import UserError
 from digit.training.batches import samples_per_step
 
@@ -26,10 +27,10 @@ def require_workable(training: TrainingSettings) -> None:
             )
         if not all(0 <= number < gpus for number in training.gpu_ids):
             raise UserError(
-                f"training.gpu_ids {list(training.gpu_ids)}: this machine has {gpus} GPU(s), numbered from 0"
+                f"training.gpu_ids {list(training.gpu_ids)}: this machine has {counted(gpus, 'GPU')}, numbered from 0"
             )
     if gpus and training.devices > gpus:
-        raise UserError(f"training.devices {training.devices}: this machine has {gpus} GPU(s)")
+        raise UserError(f"training.devices {training.devices}: this machine has {counted(gpus, 'GPU')}")
 
 
 def _require_processes(training: TrainingSettings) -> None:

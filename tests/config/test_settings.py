@@ -102,14 +102,14 @@ def test_paper_config_is_the_papers_recipe():
 def test_mistakes_are_explained(raw, expected):
     with pytest.raises(UserError) as caught:
         resolve(raw, "my.yaml")
-    assert "my.yaml has 1 problem(s)" in str(caught.value)
+    assert "my.yaml cannot be used, it has 1 problem" in str(caught.value)
     assert expected in str(caught.value)
 
 
 def test_all_mistakes_are_named_at_once():
     with pytest.raises(UserError) as caught:
         resolve({"run": {"sed": 1}, "data": {"shards": 0}, "parts": {"backend": "gl"}})
-    assert "3 problem(s)" in str(caught.value)
+    assert "3 problems" in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):

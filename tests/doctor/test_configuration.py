@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from digit.config import load_config
 from digit.doctor.configuration import configuration_facts
 
 
@@ -21,3 +22,9 @@ def test_missing_files_are_named_with_what_to_do(tiny_release, run_config):
 def test_a_run_without_experiments(tiny_release, run_config):
     facts = {fact.name: fact.value for fact in configuration_facts(run_config(tiny_release), [])}
     assert facts["experiments"] == "none"
+
+
+def test_nothing_of_the_repositorys_own_configuration_is_missing():
+    path = Path(__file__).parents[2] / "config.yaml"
+    facts = list(configuration_facts(load_config(path), [path]))
+    assert len(facts) >= 5 and not [fact.name for fact in facts if fact.remedy]

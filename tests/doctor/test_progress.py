@@ -82,8 +82,8 @@ def test_locks_that_are_held(tiny_release, run_config, tmp_path):
         ("12:00:00 INFO fine\n", None),
         ("", None),
         (
-            "12:00:00 INFO so\ndigit: a.yaml has 1 problem(s):\n  - x: wrong\n",
-            "digit: a.yaml has 1 problem(s): - x: wrong",
+            "12:00:00 INFO so\ndigit: a.yaml has 1 problem:\n  - x: wrong\n",
+            "digit: a.yaml has 1 problem: - x: wrong",
         ),
         ("Traceback (most recent call last):\n  File\nKeyError: 'x'\n", "a defect of digit: KeyError: 'x'"),
     ],

@@ -30,7 +30,7 @@ def test_rates_come_from_finished_runs(planned_config, finished_run):
     costs = _stages(planned_config())
     parts = costs["parts"]
     assert parts.rate.seconds == pytest.approx(0.01) and parts.rate.start_s == pytest.approx(20)
-    assert parts.rate.source == "measured: 4 job(s) of earlier"
+    assert parts.rate.source == "measured: 4 jobs of earlier"
     assert parts.longest_s == pytest.approx(20 + 0.01 * 2000)
     assert parts.core_hours == pytest.approx((6 * 20 + 0.01 * 4800) / 3600)
     assert costs["images"].rate.source.startswith("default")
@@ -71,7 +71,7 @@ def test_a_benchmark_file_that_tells_nothing_is_ignored_by_name(planned_config, 
     bad = run / "benchmarks/parts/train-0.tsv"
     bad.write_bytes(content if isinstance(content, bytes) else content.encode())
     (run / "benchmarks/parts/a.tsv").mkdir()
-    assert _stages(planned_config())["parts"].rate.source == "measured: 3 job(s) of earlier"
+    assert _stages(planned_config())["parts"].rate.source == "measured: 3 jobs of earlier"
     assert str(bad) in caplog.text
 
 

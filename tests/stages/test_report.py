@@ -143,7 +143,7 @@ def test_equal_runs_give_equal_pages(page, evaluated_run):
 
 def test_missing_results_are_named(evaluated_run):
     shutil.rmtree(evaluated_run.layout.evaluation("wide", "test", "gt"))
-    with pytest.raises(UserError, match=r"wide.*metrics\.json.*snakemake evaluate"):
+    with pytest.raises(UserError, match=r"wide.*metrics\.json.*snakemake --cores all evaluate"):
         report(evaluated_run.config)
     assert not evaluated_run.layout.report().joinpath("index.html").exists()
 
@@ -153,7 +153,7 @@ def test_numbers_of_other_weights_are_refused(evaluated_run, name):
     path = evaluated_run.layout.train(name) / "best.ckpt"
     content = torch.load(path, weights_only=True)
     torch.save({**content, "epoch": 9}, path)
-    again = rf"{name}/eval/test-rootnet/metrics\.json: .*{name}/train/best\.ckpt.*snakemake evaluate.*digit evaluate"
+    again = rf"{name}/eval/test-rootnet/metrics\.json: .*{name}/train/best\.ckpt.*snakemake --cores all evaluate.*digit evaluate"
     with pytest.raises(UserError, match=again):
         report(evaluated_run.config)
     assert not evaluated_run.layout.report().joinpath("index.html").exists()
@@ -171,7 +171,7 @@ def test_an_evaluation_of_other_weights_changes_nothing_in_the_report(page, eval
 
 def test_missing_weights_are_named(evaluated_run):
     (evaluated_run.layout.train("wide") / "best.ckpt").unlink()
-    with pytest.raises(UserError, match=r"wide.*best\.ckpt.*snakemake train"):
+    with pytest.raises(UserError, match=r"wide.*best\.ckpt.*snakemake --cores all train"):
         report(evaluated_run.config)
 
 
@@ -183,7 +183,7 @@ def test_nothing_to_report_is_said():
 def test_a_broken_history_is_named(evaluated_run):
     path = evaluated_run.layout.train("tiny") / "history.csv"
     path.write_text("epoch,train_loss\n1,high\n")
-    with pytest.raises(UserError, match=r"history\.csv.*snakemake train"):
+    with pytest.raises(UserError, match=r"history\.csv.*snakemake --cores all train"):
         report(evaluated_run.config)
 
 
