@@ -68,7 +68,10 @@ def test_a_mistake_ends_in_one_message(tmp_path):
     (tmp_path / "config.yaml").write_text("data: {shrads: 2}\n")
     result = digit("index", "--split", "val", cwd=tmp_path)
     assert result.returncode == 1
-    assert "digit: config.yaml cannot be used, it has 1 problem:" in result.stderr and "did you mean 'shards'?" in result.stderr
+    assert (
+        "digit: config.yaml cannot be used, it has 1 problem:" in result.stderr
+        and "did you mean 'shards'?" in result.stderr
+    )
     assert "Traceback" not in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["config.yaml"]
 

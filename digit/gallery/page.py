@@ -16,6 +16,7 @@ from digit.gallery.coco import write_coco
 from digit.gallery.meshes import add_meshes, surfaces
 from digit.gallery.records import Records, is_video, moments, shown_record
 from digit.gallery.tables import write_csv, write_mano
+from digit.model.shipped import NAME as SHIPPED_NAME
 from digit.pages import files
 from digit.pages.entry import CAM, described, entry_of, present_hands
 from digit.pages.inline import script_json, shared, skeleton
@@ -135,9 +136,10 @@ def _render(output: Path, views: Sequence[View], failed: Sequence[str], meshes: 
         failed=failed,
         title=_title(records),
         checkpoints=sorted({record["checkpoint"] for record in records}),
+        shipped=SHIPPED_NAME,
         thresholds=sorted({record["hand_threshold"] for record in records}),
         exports={name: words for name, words in exports.items() if (output / name).is_file()},
-        rows=[row for number, view in enumerate(views) for row in _rows(number, view.record)],
+        rows=[row for number, view in enumerate(views) for row in _rows(number, view.record, meshes is not None)],
         style=Markup(shared("style.css") + (HERE / "style.css").read_text()),
         script=Markup(shared("viewer.js") + shared("overlay.js") + (HERE / "gallery.js").read_text()),
         surfaces=drawn,
@@ -156,15 +158,22 @@ def _title(records: Sequence[dict[str, Any]]) -> str:
     return f"{words[0]} in {words[1]}" + (f" and {words[2]}" if videos else "")
 
 
-def _rows(number: int, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The table's row for each hand of a picture that is present, or one that says that there is none."""
+def _rows(number: int, record: dict[str, Any], fitted: bool) -> Iterator[dict[str, Any]]:
+    """The table's row for each hand of a picture that is present, or one that says that there is none.
+
+    Args:
+        number: of the picture.
+        record: its result.
+        fitted: whether the run fits meshes.
+    """
     found = present_hands(record)
     if not found:
-        yield {"number": number, "image": record["image"], "hand": "none", "cells": ["–"] * 4}
+        yield {"number": number, "image": record["image"], "hand": "none", "cells": ["–"] * (3 + fitted)}
     for _, hand, known in found:
         wrist = known["joints"]["wrist"]
         sure = statistics.fmean(joint["confidence"] for joint in known["joints"].values())
         place = ", ".join("–" if wrist[key] is None else f"{wrist[key]:.0f}" for key in CAM)
-        fit = f"{known['mano']['fit_error_mm']:.1f}" if known.get("mano") else "–"
-        cells = [f"{known['probability']:.2f}", f"{sure:.2f}", place, fit]
+        cells = [f"{known['probability']:.2f}", f"{sure:.2f}", place]
+        if fitted:
+            cells.append(f"{known['mano']['fit_error_mm']:.1f}" if known.get("mano") else "–")
         yield {"number": number, "image": record["image"], "hand": hand, "cells": cells}

@@ -65,7 +65,7 @@ def load_hand_files(
     Raises:
         UserError: a file is missing, damaged, refused, or does not belong to the model.
     """
-    if hand_model == "open":
+    if str(hand_model) == "open":
         for key, value in {"sealed_faces": sealed_faces, "joint_regressor": joint_regressor}.items():
             if value is not None:
                 with gathering():
@@ -74,9 +74,13 @@ def load_hand_files(
         return HandFiles()
     sides: dict[str, dict[str, np.ndarray]] = {}
     parts = regressor = None
-    for side in ("right", "left"):
+    folder = Path(hand_model)
+    if not folder.is_dir():
         with gathering():
-            sides[side] = _load_mano(Path(hand_model) / f"MANO_{side.upper()}.pkl")
+            raise UserError(f"{folder}: there is no such folder; {MANO_REMEDY}")
+    for side in ("right", "left") if folder.is_dir() else ():
+        with gathering():
+            sides[side] = _load_mano(folder / f"MANO_{side.upper()}.pkl")
     if sealed_faces is not None:
         with gathering():
             parts = load_part_table(Path(sealed_faces), sides["right"]["f"] if "right" in sides else None)

@@ -6,7 +6,7 @@ predictor was trained several times, its seeds are resampled, too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from digit.metrics.summary import SCALARS, UNITS, Tally, scalars
 LOWER_IS_BETTER = tuple(name for name, unit in UNITS.items() if unit == "mm")
 """Errors, which are in mm; of the others, which are shares, more is better."""
 Verdict = Literal["better", "worse", "undecided"]
+LEAST_UNITS = 20
+"""With fewer, a bootstrap says little: nothing is called better or worse."""
 _RESAMPLES_AT_ONCE = 64
 
 
@@ -28,7 +30,7 @@ class Difference:
     interval: tuple[float, float] | None
     """Paired bootstrap interval; None without resamples, or with fewer than two units."""
     verdict: Verdict
-    """Better or worse where the interval leaves 0 out."""
+    """Better or worse where the interval leaves 0 out, and ``LEAST_UNITS`` were measured."""
 
 
 def differences(
@@ -65,7 +67,8 @@ def differences(
         blocks = [_resampled(sums, frames.astype(np.float64), rng) for sums in (ours, theirs)]
         for name, block in _differences(*blocks).items():
             drawn[name].append(block)
-    return {name: _judge(name, float(values[name]), np.concatenate(drawn[name]), level) for name in SCALARS}
+    found = {name: _judge(name, float(values[name]), np.concatenate(drawn[name]), level) for name in SCALARS}
+    return found if units >= LEAST_UNITS else {name: replace(each, verdict="undecided") for name, each in found.items()}
 
 
 def _resampled(sums: np.ndarray, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -62,8 +62,10 @@ def parse_box(words: str) -> list[float]:
         box = [float(word) for word in words.split(",")]
     except ValueError as error:
         raise UserError(f"the box {words!r} is not {SHAPE}; write --box 310,120,240,200") from error
-    if len(box) != 4:
+    if len(box) != 4 or not all(_is_number(value) for value in box):
         raise UserError(f"the box {words!r} is not {SHAPE}; write --box 310,120,240,200")
+    if min(box[2:]) < 1:
+        raise UserError(f"the box {words!r} is {box[2]:g} px wide and {box[3]:g} px high; both must be at least 1")
     return box
 
 

@@ -95,9 +95,9 @@ def find_pictures(images: Path, recursive: bool = False) -> Found:
             return Found(videos={images.name: images})
         return Found({images.name: images})
     if images.exists() and not images.is_dir():
-        raise UserError(f"{images}: is neither a file nor a folder; give an image or a folder of images")
+        raise UserError(f"{images}: is neither a file nor a folder; give a picture, a video or a folder of them")
     if not images.is_dir():
-        raise UserError(f"{images}: does not exist; give an image or a folder of images")
+        raise UserError(f"{images}: does not exist; give a picture, a video or a folder of them")
     names, skipped = _list(images, recursive)
     pictures: dict[str, Source] = {}
     videos: dict[str, Path] = {}

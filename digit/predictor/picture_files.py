@@ -15,7 +15,7 @@ from digit.pages import files
 from digit.pages.views import save_view
 from digit.predictor.boxes import boxes_of
 from digit.predictor.camera import EXIF, Intrinsics
-from digit.predictor.engine import Engine, Picture, Place, Result, square_of
+from digit.predictor.engine import WHOLE, Engine, Picture, Place, Result, square_of
 from digit.predictor.hand_meshes import HandMeshes
 from digit.predictor.inputs import Source
 from digit.predictor.pictures import decode_photograph, read_content
@@ -87,6 +87,8 @@ class Done:
     kept: bool = False
     """Whether the results were there before."""
     failure: str | None = None
+    whole: bool = False
+    """Whether no hand was found in a picture, so that all of it was taken."""
 
 
 @dataclass(frozen=True)
@@ -176,4 +178,4 @@ def _write(job: Job, answer: tuple[_Read, Result] | Done) -> Done:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in STOPPING:
             raise
         return Done(read.file, failure=str(error))
-    return Done(read.file, pose)
+    return Done(read.file, pose, whole=any(crop.origin == WHOLE for crop in result.crops))

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rich.console import Console
@@ -27,6 +27,11 @@ def counted(count: int, noun: str) -> str:
     """A number of things: ``1 picture``, ``2,000 pictures``, ``2 boxes``."""
     ending = "" if count == 1 else "es" if noun.endswith(("x", "s")) else "s"
     return f"{count:,} {noun}{ending}"
+
+
+def shortened(names: Sequence[str], most: int = 5) -> str:
+    """The first few of many names."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:

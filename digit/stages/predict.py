@@ -18,11 +18,11 @@ from digit.predictor.inputs import Found, find_inputs, skipped_lines
 from digit.predictor.live import camera_frames, live_pictures, write_live
 from digit.predictor.opening import open_engine
 from digit.predictor.picture_files import Done, File, Job, predict_files
-from digit.predictor.results import LINES_SUFFIX, SOFTWARE, result_names
+from digit.predictor.results import LINES_SUFFIX, SOFTWARE, as_text, result_names
 from digit.predictor.stream import Stream
 from digit.predictor.video_files import predict_video
 from digit.run import provenance
-from digit.run.console import counted, log, track
+from digit.run.console import counted, log, shortened, track
 from digit.run.errors import UserError
 from digit.run.files import require_writable
 
@@ -141,6 +141,14 @@ def predict(
     if outcome.poses:
         write_gallery(output, outcome.poses, outcome.failed, job.meshes)
     _tell(outcome, boxes if options.boxes else None, output)
+    whole = [as_text(one.file.name) for one in done if one.whole]
+    if whole and job.engine.detector is not None:
+        log.warning(
+            "predict: no hand was found in %s, so all of the picture was taken, and hands may be invented: %s; --box "
+            "says where they are",
+            counted(len(whole), "picture"),
+            shortened(whole),
+        )
     return outcome
 
 
@@ -214,10 +222,11 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
         log.info("predict: left out %d of the folder:\n%s", count_skipped, "\n".join(f"  - {line}" for line in skipped))
     unused = unused_boxes(boxes or {}, found.names)
     if unused:
-        shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
-        log.warning("predict: %s for no picture that was given: %s", counted(len(unused), "box"), shown)
+        log.warning("predict: %s for no picture that was given: %s", counted(len(unused), "box"), shortened(unused))
     if outcome.stopped:
         log.warning("predict: stopped; run the same command again to go on")
+    if not outcome.poses:
+        return
     before = f", {outcome.kept} of them made before" if outcome.kept else ""
-    look = f"; look at {output / PAGE}" if outcome.poses else ""
-    log.info("predict: %s, results in %s%s%s", counted(len(outcome.poses), "input"), output, before, look)
+    told = counted(len(outcome.poses), "input")
+    log.info("predict: %s, results in %s%s; look at %s", told, output, before, output / PAGE)

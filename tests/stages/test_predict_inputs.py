@@ -12,6 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from digit.cli import app
+from digit.detector import HandDetector
+from digit.hand.mano import load_hands
+from digit.predictor.boxes import parse_box
 from digit.run.errors import UserError
 from tests.stages.predicted import digests, digit, joints, names, predict
 
@@ -198,3 +201,29 @@ def test_what_is_wrong_with_the_call_is_said_before_anything_is_written(checkpoi
         with pytest.raises(UserError, match=message):
             call()
     assert not out.exists()
+
+
+def test_a_picture_without_hands_is_said_to_be_taken_whole(checkpoint, tmp_path, caplog):
+    if not HandDetector.available():
+        pytest.skip("the hand detector is not installed; make setup does it")
+    picture = tmp_path / "grey.png"
+    cv2.imwrite(str(picture), np.full((60, 80, 3), 128, np.uint8))
+    predict(checkpoint, picture, tmp_path / "a")
+    assert "no hand was found in 1 picture, so all of the picture was taken" in caplog.text
+    caplog.clear()
+    predict(checkpoint, picture, tmp_path / "b", box=[[10, 10, 40, 40]])
+    assert "no hand was found" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [("1,2,3", "is not four numbers"), ("1,2,0,9", "is 0 px wide and 9 px high")]
+)
+def test_a_box_is_judged_before_anything_is_loaded(words, message):
+    with pytest.raises(UserError, match=message):
+        parse_box(words)
+
+
+def test_the_open_hand_can_be_named(checkpoint, tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: there is no such folder; the hand model .*--hand-model"):
+        load_hands(Path("nowhere"))
+    assert load_hands(Path("open"))["left"].side == "left"

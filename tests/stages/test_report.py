@@ -153,7 +153,7 @@ def test_numbers_of_other_weights_are_refused(evaluated_run, name):
     path = evaluated_run.layout.train(name) / "best.ckpt"
     content = torch.load(path, weights_only=True)
     torch.save({**content, "epoch": 9}, path)
-    again = rf"{name}/eval/test-rootnet/metrics\.json: .*{name}/train/best\.ckpt.*snakemake --cores all evaluate.*digit evaluate"
+    again = rf"{name}/eval/test-rootnet/metrics\.json: .*{name}/train/best\.ckpt.*cores all evaluate.*digit evaluate"
     with pytest.raises(UserError, match=again):
         report(evaluated_run.config)
     assert not evaluated_run.layout.report().joinpath("index.html").exists()
