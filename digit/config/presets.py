@@ -19,7 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augment": {"translation": 0.03, "scale": 0.06, "rotation_deg": 8.0},
         "losses": {"joint": 8.0, "rel_root_depth": 0.2},
         "training": {
-            "max_epoch": 25,
+            "max_epoch": 22,
             "batch_size": 16,
             "iter_batch": 16,
             "optimizer": "adamw",

@@ -329,7 +329,7 @@ class EvaluateSettings:
     )
     bootstrap: int = _key(1000, "Resamples for the 95 % intervals; 0 leaves them out.", minimum=0)
     batch_size: int = _key(32, "Samples per forward pass.", minimum=1)
-    num_workers: int = _key(2, "Data loader processes.", minimum=0)
+    num_workers: int = _key(0, "Data loader processes.", minimum=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ def test_missing_files_are_named_with_what_to_do(tiny_release, run_config):
     assert facts["annotations of val"].value == "3 of 4 files; missing: InterHand2.6M_val_camera.json"
     assert not facts["annotations of train"].remedy
     assert facts["RootNet's results for test"].value == "missing"
-    assert "preset tiny, hrnet_w18_small, 25 epochs" in facts["experiment one"].value
+    assert "preset tiny, hrnet_w18_small, 22 epochs" in facts["experiment one"].value
 
 
 def test_a_run_without_experiments(tiny_release, run_config):
