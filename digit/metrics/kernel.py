@@ -15,6 +15,8 @@ LEAST_ALIGNED = 3
 """Fewest joints to align: to fewer, a rotation, a scale and a shift fit almost any pose."""
 JACOBI_SWEEPS = 6
 """After which a 4 x 4 matrix is diagonal to rounding: convergence is quadratic."""
+NEGLIGIBLE = 1e-17
+"""Of its largest entry: what a matrix may have beside its diagonal, far below rounding."""
 IS_WRIST = np.isin(np.arange(JOINT_COUNT), ROOT_JOINTS)
 """(42,) bool."""
 
@@ -141,10 +143,11 @@ def _largest_eigenvector(matrix: np.ndarray) -> tuple[float, np.ndarray]:
     """Largest eigenvalue of a small symmetric matrix, which is overwritten, and its vector, by Jacobi's rotations."""
     size = len(matrix)
     vectors = np.eye(size)
+    negligible = NEGLIGIBLE * np.abs(matrix).max()
     for _ in range(JACOBI_SWEEPS):
         for p in range(size - 1):
             for q in range(p + 1, size):
-                if matrix[p, q] == 0:
+                if abs(matrix[p, q]) <= negligible:
                     continue
                 theta = (matrix[q, q] - matrix[p, p]) / (2 * matrix[p, q])
                 tangent = (1.0 if theta >= 0 else -1.0) / (abs(theta) + np.sqrt(theta**2 + 1))
