@@ -1,12 +1,14 @@
 """synthesize: a small data set in InterHand2.6M's own layout, made with the open hand."""
 
+import contextlib
 import functools
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +32,8 @@ from digit.synthetic.rich import Sources, find_sources, person_of, stage_frame, 
 from digit.synthetic.scene import build_surface, light_surface
 
 FRAMES_PER_TASK = 4
+FEW_FRAMES = 60
+"""Fewer are made in less time than other processes need to start."""
 
 
 def synthesize(config: Config, processes: int | None = None) -> None:
@@ -39,7 +43,7 @@ def synthesize(config: Config, processes: int | None = None) -> None:
 
     Args:
         config: the resolved configuration.
-        processes: workers; by default one for each core that this process may use.
+        processes: workers, if there are more than a few frames; by default one for each core that this process may use.
 
     Raises:
         UserError: photographs or panoramas are not where they should be, or an image could not be written.
@@ -47,14 +51,10 @@ def synthesize(config: Config, processes: int | None = None) -> None:
     settings, seed = config.synthetic, config.run.seed
     sources: dict[str, Sources] = {split: find_sources(settings, split) for split in SPLITS}
     frames = [frame for split in SPLITS for frame in plan_split(seed, split, settings)]
-    workers = min(processes or len(os.sched_getaffinity(0)), -(-len(frames) // FRAMES_PER_TASK))
     with replacing(Layout.of(config).dataset) as root:
         record = functools.partial(record_frame, config, root, sources)
-        # Forks of a process that has imported this module and done nothing: each by itself would import for seconds.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-            results = track(pool.map(record, frames, chunksize=FRAMES_PER_TASK), "synthesize frames", total=len(frames))
+        with _workers(processes or len(os.sched_getaffinity(0)), len(frames)) as each:
+            results = track(each(record, frames), "synthesize frames", total=len(frames))
             annotated = [(frame, *result) for frame, result in zip(frames, results, strict=True)]
         subjects = []
         for split in SPLITS:
@@ -65,6 +65,25 @@ def synthesize(config: Config, processes: int | None = None) -> None:
             subjects += [capture.subject for capture in captures.values()]
         write_tables(root, subjects)
     log.info("synthesize: %d images of %d frames", sum(len(frame.cameras) for frame in frames), len(frames))
+
+
+@contextlib.contextmanager
+def _workers(processes: int, frames: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A ``map`` over so many frames by several processes, or by this one alone where there are few."""
+    count = min(processes, -(-frames // FRAMES_PER_TASK))
+    if count == 1 or frames < FEW_FRAMES:
+        threads = torch.get_num_threads(), cv2.getNumThreads()
+        _take_threads(1, 1)
+        try:
+            yield map
+        finally:
+            _take_threads(*threads)
+        return
+    # Forks of a process that has imported this module and done nothing: each by itself would import for seconds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
+        yield functools.partial(pool.map, chunksize=FRAMES_PER_TASK)
 
 
 def record_frame(
@@ -127,9 +146,13 @@ def _hands() -> Hands:
 
 def _start_worker() -> None:
     """One thread per worker, and an end with the parent even when that is killed."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    _take_threads(1, 1)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _take_threads(of_torch: int, of_opencv: int) -> None:
+    torch.set_num_threads(of_torch)
+    cv2.setNumThreads(of_opencv)
 
 
 def _leave_with_parent() -> None:

@@ -35,6 +35,14 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _as_with_many_frames():
+    """Two processes where two are asked for."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("digit.stages.synthesize.FEW_FRAMES", 0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory) -> Layout:
     config = resolve(settings(tmp_path_factory.mktemp("synthesize")))
@@ -71,6 +79,14 @@ def test_one_process_writes_the_same_bytes_as_two(tmp_path):
         contents.append(digests(Layout.of(config).dataset))
     assert len([name for name in contents[0] if name.endswith(".jpg")]) == 24
     assert contents[0] == contents[1]
+
+
+def test_a_few_frames_are_made_by_this_process_with_the_same_bytes(layout, tmp_path, monkeypatch):
+    monkeypatch.setattr("digit.stages.synthesize.FEW_FRAMES", 60)
+    monkeypatch.setattr("digit.stages.synthesize.ProcessPoolExecutor", None)
+    config = resolve(settings(tmp_path))
+    synthesize(config, processes=2)
+    assert digests(Layout.of(config).dataset) == digests(layout.dataset)
 
 
 def test_the_plain_data_set_is_what_it_was(layout, tables):
