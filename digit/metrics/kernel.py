@@ -15,8 +15,8 @@ LEAST_ALIGNED = 3
 """Fewest joints to align: to fewer, a rotation, a scale and a shift fit almost any pose."""
 JACOBI_SWEEPS = 6
 """After which a 4 x 4 matrix is diagonal to rounding: convergence is quadratic."""
-NEGLIGIBLE = 1e-17
-"""Of its largest entry: what a matrix may have beside its diagonal, far below rounding."""
+NEGLIGIBLE = 1e-12
+"""Of its largest entry: what a matrix may have beside its diagonal, far below what distances are rounded to."""
 IS_WRIST = np.isin(np.arange(JOINT_COUNT), ROOT_JOINTS)
 """(42,) bool."""
 
@@ -95,8 +95,9 @@ def _add_aligned(points: np.ndarray, target: np.ndarray, counted: np.ndarray, er
     for joint in range(len(counted)):
         if counted[joint]:
             for axis in range(3):
-                centre[axis] += points[joint, axis] / count
-                goal[axis] += target[joint, axis] / count
+                centre[axis] += points[joint, axis]
+                goal[axis] += target[joint, axis]
+    centre, goal = centre / count, goal / count
     for joint in range(len(counted)):
         if counted[joint]:
             for row in range(3):
@@ -153,12 +154,15 @@ def _largest_eigenvector(matrix: np.ndarray) -> tuple[float, np.ndarray]:
                 tangent = (1.0 if theta >= 0 else -1.0) / (abs(theta) + np.sqrt(theta**2 + 1))
                 cosine = 1 / np.sqrt(tangent**2 + 1)
                 sine = tangent * cosine
+                shift = tangent * matrix[p, q]
+                matrix[p, p] -= shift
+                matrix[q, q] += shift
+                matrix[p, q] = matrix[q, p] = 0
                 for k in range(size):
-                    one, other = matrix[k, p], matrix[k, q]
-                    matrix[k, p], matrix[k, q] = cosine * one - sine * other, sine * one + cosine * other
-                for k in range(size):
-                    one, other = matrix[p, k], matrix[q, k]
-                    matrix[p, k], matrix[q, k] = cosine * one - sine * other, sine * one + cosine * other
+                    if k not in (p, q):
+                        one, other = matrix[k, p], matrix[k, q]
+                        matrix[k, p] = matrix[p, k] = cosine * one - sine * other
+                        matrix[k, q] = matrix[q, k] = sine * one + cosine * other
                     one, other = vectors[k, p], vectors[k, q]
                     vectors[k, p], vectors[k, q] = cosine * one - sine * other, sine * one + cosine * other
     best = 0
