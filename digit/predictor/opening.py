@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from digit.detector.detector import HandDetector
 from digit.model.network import require_images_alone
 from digit.predictor.engine import Engine, require_probability
@@ -9,11 +11,15 @@ from digit.predictor.predictor import load_model
 from digit.predictor.results import as_text
 from digit.run.console import log
 
+SMALL_PARAMETERS = 10_000_000
+"""Fewer parameters make a small network: presets ``small`` and ``tiny``."""
+
 
 def open_engine(weights: Path, preset: str = "paper", hand_threshold: float = 0.5, detect: bool = True) -> Engine:
     """Load a network for prediction, on a GPU if there is one.
 
-    A CPU sees one picture at a time, so that a run that was stopped and goes on leaves the files of a whole one.
+    A CPU sees one picture at a time, so that a run that was stopped and goes on leaves the files of a whole one. A small
+    network takes one core of it: it would gain little by more, and finding hands, decoding and drawing need them.
 
     Args:
         weights: one of our checkpoints, the released weights or a checkpoint of the original.
@@ -28,6 +34,8 @@ def open_engine(weights: Path, preset: str = "paper", hand_threshold: float = 0.
     predictor = load_model(weights, preset=preset)
     require_images_alone(predictor.network, str(weights))
     if predictor.device.type == "cpu":
+        if sum(parameter.numel() for parameter in predictor.network.parameters()) < SMALL_PARAMETERS:
+            torch.set_num_threads(1)
         predictor.batch_size = 1  # there, the last bits of an answer depend on how many pictures are seen at once
     return Engine(predictor, _detector() if detect else None, hand_threshold, as_text(weights.name))
 
