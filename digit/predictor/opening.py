@@ -18,8 +18,8 @@ SMALL_PARAMETERS = 10_000_000
 def open_engine(weights: Path, preset: str = "paper", hand_threshold: float = 0.5, detect: bool = True) -> Engine:
     """Load a network for prediction, on a GPU if there is one.
 
-    A CPU sees one picture at a time, so that a run that was stopped and goes on leaves the files of a whole one. A small
-    network takes one core of it: it would gain little by more, and finding hands, decoding and drawing need them.
+    A CPU sees one picture at a time, so that a run that was stopped and goes on leaves the files of a whole one. A
+    small network takes one core of it: it would gain little by more, and finding hands, decoding and drawing need them.
 
     Args:
         weights: one of our checkpoints, the released weights or a checkpoint of the original.
