@@ -151,7 +151,8 @@ def open_picture(file: Path | io.BytesIO) -> Image.Image:
     """Open a picture without decoding it.
 
     Raises:
-        UserError: for HEIC when pillow-heif is not installed; the message begins with what the file is.
+        UserError: for HEIC that is damaged, or when pillow-heif is not installed; the message begins with what the file
+            is.
         UnidentifiedImageError: when it is no picture.
     """
     if _is_heic(file):
@@ -160,7 +161,10 @@ def open_picture(file: Path | io.BytesIO) -> Image.Image:
         except ImportError as error:
             raise UserError(HEIC_ADVICE) from error
         pillow_heif.register_heif_opener()
-        return Image.open(file, formats=("HEIF",))
+        try:
+            return Image.open(file, formats=("HEIF",))
+        except Image.UnidentifiedImageError as error:
+            raise UserError("is a HEIC picture that is damaged or cut off; copy it again, or take it out") from error
     return Image.open(file, formats=FORMATS)
 
 

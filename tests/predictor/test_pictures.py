@@ -273,3 +273,10 @@ def test_random_damage_never_ends_in_a_traceback():
             except UserError:
                 continue
             assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+
+
+def test_damaged_heic_is_a_picture_all_the_same():
+    pytest.importorskip("pillow_heif")
+    content = bytes.fromhex("00000018") + b"ftypheic" + bytes(100)
+    with pytest.raises(UserError, match=r"film: is a HEIC picture that is damaged or cut off"):
+        decode_picture(content, "film")
