@@ -5,6 +5,7 @@ Apart from the imports it is the command that a user types: its ``main`` in a se
 environment and exit status of a process. That the commands also start from nothing is for others to test.
 """
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -67,8 +68,9 @@ class Forked:
         (os.killpg if everybody else os.kill)(self._process.pid, number)
 
     def kill(self) -> None:
-        """Kill every process of its session, and wait for its end."""
-        self.signal(signal.SIGKILL, everybody=True)
+        """Kill every process of its session, unless it has ended, and wait for its end."""
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signal.SIGKILL, everybody=True)
         self._process.join()
 
 

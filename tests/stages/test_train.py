@@ -106,7 +106,7 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_uninterrupted_one(settin
 @pytest.mark.parametrize("devices", [1, 2])
 def test_told_to_stop_in_mid_epoch_it_saves_and_goes_on_to_the_same_weights(settings_file, tmp_path, devices):
     """SIGTERM, then SIGKILL in some other epoch: neither loses a step that was saved, nor moves a bit of a weight."""
-    path = changed(settings_file, devices=devices, iter_batch=2, save_every_minutes=0, ema_decay=0.9, max_epoch=2)
+    path = changed(settings_file, devices=devices, iter_batch=2, save_every_minutes=0, ema_decay=0.9, max_epoch=3)
     config = load_config(path)
     folder = Layout.of(config).train("small")
     process = training_process(path)
