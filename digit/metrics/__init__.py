@@ -12,7 +12,7 @@ The definitions are in docs/protocol.md. :mod:`digit.scoring` applies them to a 
 
 from digit.metrics.constant import ConstantPose, fit_constant, measure_constant
 from digit.metrics.measure import Errors, Predictions, Space, Truth, measure, predicted_joints
-from digit.metrics.paired import LOWER_IS_BETTER, Difference, differences
+from digit.metrics.paired import LEAST_UNITS, LOWER_IS_BETTER, Difference, differences
 from digit.metrics.summary import (
     PCK_THRESHOLDS_MM,
     SCALARS,
@@ -28,7 +28,7 @@ from digit.metrics.summary import (
 )
 
 __all__ = [
-    "LOWER_IS_BETTER", "PCK_THRESHOLDS_MM", "SCALARS", "UNITS", "ConstantPose", "Difference", "Errors", "Predictions",
-    "Space", "Tally", "Truth", "differences", "fit_constant", "intervals", "measure", "measure_constant", "part_iou",
-    "pck", "per_joint", "predicted_joints", "scalars", "skipped_joints", "tally",
+    "LEAST_UNITS", "LOWER_IS_BETTER", "PCK_THRESHOLDS_MM", "SCALARS", "UNITS", "ConstantPose", "Difference", "Errors",
+    "Predictions", "Space", "Tally", "Truth", "differences", "fit_constant", "intervals", "measure",
+    "measure_constant", "part_iou", "pck", "per_joint", "predicted_joints", "scalars", "skipped_joints", "tally",
 ]  # fmt: skip

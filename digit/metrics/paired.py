@@ -51,10 +51,10 @@ def differences(
     Raises:
         ValueError: when they were not all measured on equally many units.
     """
-    counts = [len(each.sums) for each in (*tallied, *reference)]
-    units = counts[0]
-    if other := next((count for count in counts if count != units), None):
-        raise ValueError(f"paired differences need the same units: {units} and {other}")
+    units = len(reference[0].sums)
+    others = [len(each.sums) for each in (*tallied, *reference) if len(each.sums) != units]
+    if others:
+        raise ValueError(f"paired differences need the same units: {others[0]} and {units}")
     ours, theirs = (np.stack([each.sums for each in some]) for some in (tallied, reference))
     values = _differences(ours.sum(axis=(0, 1)), theirs.sum(axis=(0, 1)))
     if resamples < 1 or units < 2:

@@ -8,9 +8,8 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from digit import __version__
+from digit import __version__, metrics
 from digit.config import LOSSES, Config, to_dict
-from digit.metrics.paired import LEAST_UNITS
 from digit.pages.inline import script_json, shared, skeleton
 from digit.report import charts, experiments, tables
 from digit.report.compare import Comparison
@@ -74,7 +73,7 @@ def render(
         published_rows=tables.published_rows(config, main),
         comparison=experiments.comparison(trained) if len(trained) > 1 else [],
         compared=compared,
-        least=LEAST_UNITS,
+        least=metrics.LEAST_UNITS,
         difference_rows=experiments.difference_rows(compared) if compared else [],
         difference_charts=experiments.difference_charts(compared) if compared else [],
         joint_charts=_joint_charts(document),
