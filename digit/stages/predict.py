@@ -68,6 +68,8 @@ class Outcome:
     """How many of the results an earlier run left."""
     stopped: bool = False
     """Whether somebody pressed Ctrl-C."""
+    whole: Sequence[str] = ()
+    """Pictures in which hands were looked for in vain, so that all of each was taken."""
 
     def require_all(self) -> None:
         """Raise when an input has no result.
@@ -137,18 +139,11 @@ def predict(
         found,
         sum(one.kept for one in done),
         stopped,
+        [as_text(one.file.name) for one in done if one.whole and job.engine.detector is not None],
     )
     if outcome.poses:
         write_gallery(output, outcome.poses, outcome.failed, job.meshes)
     _tell(outcome, boxes if options.boxes else None, output)
-    whole = [as_text(one.file.name) for one in done if one.whole]
-    if whole and job.engine.detector is not None:
-        log.warning(
-            "predict: no hand was found in %s, so all of the picture was taken, and hands may be invented: %s; --box "
-            "says where they are",
-            counted(len(whole), "picture"),
-            shortened(whole),
-        )
     return outcome
 
 
@@ -223,6 +218,13 @@ def _tell(outcome: Outcome, boxes: dict[str, Any] | None, output: Path) -> None:
     unused = unused_boxes(boxes or {}, found.names)
     if unused:
         log.warning("predict: %s for no picture that was given: %s", counted(len(unused), "box"), shortened(unused))
+    if outcome.whole:
+        log.warning(
+            "predict: no hand was found in %s, so all of the picture was taken, and hands may be invented: %s; --box "
+            "says where they are",
+            counted(len(outcome.whole), "picture"),
+            shortened(outcome.whole),
+        )
     if outcome.stopped:
         log.warning("predict: stopped; run the same command again to go on")
     if not outcome.poses:
